@@ -1,0 +1,282 @@
+//! `App`: the only road to the store. Every change, whoever asks, goes through [`App::change`].
+
+mod auth;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::access::{Actor, ActorRef, Permission, Read};
+use crate::clock::Clock;
+use crate::domain::answered::Once;
+use crate::domain::organization::OrgId;
+use crate::domain::public::Public;
+use crate::domain::session::Lifetime;
+use crate::domain::{member, public_event};
+use crate::error::{Error, Result};
+use crate::event::{Change, Event};
+use crate::id::IdSource;
+use crate::store::{Answer, Base, Committed, Context, LogEntry, LogKind, OrgTx, OrgView, Outcome, Reads, Run, Store, SystemTx, SystemView, WriteSet, unavailable};
+use crate::throttle::Throttle;
+use crate::token::Keys;
+pub use auth::{Caller, SignUpInput, SignedIn};
+
+/// Who may sign up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registration {
+    /// Everyone.
+    Open,
+    /// Whoever was invited.
+    Invite,
+    /// Nobody.
+    Closed,
+}
+
+/// What the operator decides about the application itself.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Who may sign up.
+    pub registration: Registration,
+    /// How long sessions last.
+    pub sessions: Lifetime,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let day = Duration::from_secs(86_400);
+        Self { registration: Registration::Invite, sessions: Lifetime { idle: 14 * day, absolute: 90 * day } }
+    }
+}
+
+/// The application: the store with the rules on top. A clone is another handle.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: Clock,
+    ids: IdSource,
+    keys: Keys,
+    settings: Settings,
+    throttle: Throttle,
+    /// One permit a core: argon2 takes 19 MiB and a core for tens of milliseconds, and must not take them all.
+    hashing: Semaphore,
+    /// Verified against where there is no account, so that an unknown address takes as long as a known one.
+    decoy: tokio::sync::OnceCell<String>,
+}
+
+impl App {
+    /// An application on this store.
+    pub fn new(store: Store, clock: Clock, ids: IdSource, keys: Keys, settings: Settings) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let throttle = Throttle::new(&clock);
+        Self(Arc::new(Inner { store, clock, ids, keys, settings, throttle, hashing: Semaphore::new(cores), decoy: tokio::sync::OnceCell::new() }))
+    }
+
+    /// An application in memory, with its news; for tests and the demonstration.
+    ///
+    /// # Errors
+    /// `Internal` if the store can't be made.
+    pub fn in_memory(clock: Clock, ids: IdSource, settings: Settings) -> Result<(Self, mpsc::UnboundedReceiver<Committed>)> {
+        let (store, news) = Store::memory().map_err(Error::internal)?;
+        Ok((Self::new(store, clock, ids, Keys::ephemeral(), settings), news))
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The log's epoch, the first half of every event's id.
+    pub fn epoch(&self) -> &str {
+        self.0.store.epoch()
+    }
+
+    /// Finishes what is queued and closes the store.
+    pub fn close(&self) {
+        self.0.store.close();
+    }
+
+    /// Changes an organization: opens the transaction, reads the actor's role inside it, and only then runs the operation.
+    ///
+    /// # Errors
+    /// `NotFound` for who is no member, `Forbidden` for a member without the role, else what the operation says.
+    pub async fn change<P, T>(&self, actor: Actor, org: OrgId, op: impl FnOnce(&mut OrgTx<'_, P>) -> Result<Change<T>> + Send + 'static) -> Result<T>
+    where
+        P: Permission,
+        T: Send + 'static,
+    {
+        let app = self.clone();
+        self.command(move |base, writes| {
+            let described = actor.describe();
+            let mut tx = app.open(base, writes, &actor, &described, org)?;
+            let change = op(&mut tx)?;
+            record(&mut tx, &WriteSet::default(), &described, &change.events)?;
+            Ok(change.value)
+        })
+        .await
+    }
+
+    /// As [`change`](Self::change), for a request that may be repeated: the second time it is given the first answer. The flag says whether it was.
+    ///
+    /// # Errors
+    /// As `change`; `Invalid` under `Idempotency-Key` when the key was used with another body.
+    pub async fn change_once<P, T>(
+        &self,
+        actor: Actor,
+        org: OrgId,
+        once: Option<Once>,
+        op: impl FnOnce(&mut OrgTx<'_, P>) -> Result<Change<T>> + Send + 'static,
+    ) -> Result<(T, bool)>
+    where
+        P: Permission,
+        T: Serialize + DeserializeOwned + Send + 'static,
+    {
+        let app = self.clone();
+        self.command(move |base, writes| {
+            let described = actor.describe();
+            let mut tx = app.open(base, writes, &actor, &described, org)?;
+            if let Some(answer) = once.as_ref().map(|once| once.earlier(&tx)).transpose()?.flatten() {
+                return Ok((serde_json::from_str(&answer).map_err(Error::internal)?, true));
+            }
+            let change = op(&mut tx)?;
+            record(&mut tx, &WriteSet::default(), &described, &change.events)?;
+            if let Some(once) = once {
+                once.keep(&mut tx, serde_json::to_string(&change.value).map_err(Error::internal)?)?;
+            }
+            Ok((change.value, false))
+        })
+        .await
+    }
+
+    /// Changes what belongs to no organization.
+    ///
+    /// # Errors
+    /// What the operation says.
+    pub async fn system_change<T: Send + 'static>(&self, actor: Actor, op: impl FnOnce(&mut SystemTx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+        let app = self.clone();
+        self.command(move |base, writes| {
+            let described = actor.describe();
+            let context = Context { now: app.0.clock.now(), actor: &described, ids: &app.0.ids };
+            op(&mut SystemTx::new(base, writes, context))
+        })
+        .await
+    }
+
+    /// Reads an organization as it stands, for a member who may see what `P` says.
+    ///
+    /// # Errors
+    /// `NotFound` for who is no member, `Forbidden` for a member without the role, else what the query says.
+    pub async fn read<P, T>(&self, actor: Actor, org: OrgId, query: impl FnOnce(&OrgView<'_, P>) -> Result<T> + Send + 'static) -> Result<T>
+    where
+        P: Permission,
+        T: Send + 'static,
+    {
+        let now = self.0.clock.now();
+        self.snapshot(move |base| {
+            let writes = WriteSet::default();
+            allow::<P>(&OrgView::new(base, &writes, org, now), &actor)?;
+            query(&OrgView::new(base, &writes, org, now))
+        })
+        .await
+    }
+
+    /// Reads of an organization what visitors may see.
+    ///
+    /// # Errors
+    /// What the query says.
+    pub async fn read_public<T: Send + 'static>(&self, org: OrgId, query: impl FnOnce(&OrgView<'_, Public>) -> Result<T> + Send + 'static) -> Result<T> {
+        let now = self.0.clock.now();
+        self.snapshot(move |base| query(&OrgView::new(base, &WriteSet::default(), org, now))).await
+    }
+
+    /// Reads what belongs to no organization.
+    ///
+    /// # Errors
+    /// What the query says.
+    pub async fn system_read<T: Send + 'static>(&self, query: impl FnOnce(&SystemView<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+        let now = self.0.clock.now();
+        self.snapshot(move |base| query(&SystemView::new(base, &WriteSet::default(), now))).await
+    }
+
+    /// Runs a query on a blocking thread: it reads the disk, and a dropped request must not stop it half-way.
+    async fn snapshot<T: Send + 'static>(&self, query: impl FnOnce(Base<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+        let store = self.0.store.clone();
+        tokio::task::spawn_blocking(move || store.read(query)).await.map_err(|panic| Error::internal(format!("a query panicked: {panic}")))?
+    }
+
+    /// Queues a command and waits until it is durable. The command goes on when the waiting is dropped.
+    async fn command<T: Send + 'static>(&self, command: impl FnOnce(Base<'_>, &mut WriteSet) -> Result<T> + Send + 'static) -> Result<T> {
+        let (done, waiting) = oneshot::channel();
+        let run: Run = Box::new(move |base, writes| {
+            let result = command(base, writes);
+            let outcome = if result.is_ok() && !writes.is_empty() { Outcome::Commit } else { Outcome::Discard };
+            let answer: Answer = Box::new(move |durable| {
+                // Whoever asked may be gone; what is done is done.
+                let _ = done.send(durable.and(result));
+            });
+            (outcome, answer)
+        });
+        self.0.store.submit(run)?;
+        waiting.await.unwrap_or_else(|_| Err(unavailable()))
+    }
+
+    fn open<'a, P: Permission>(&'a self, base: Base<'a>, writes: &'a mut WriteSet, actor: &Actor, described: &'a ActorRef, org: OrgId) -> Result<OrgTx<'a, P>> {
+        let context = Context { now: self.0.clock.now(), actor: described, ids: &self.0.ids };
+        let tx = OrgTx::new(base, writes, org, context);
+        allow::<P>(&tx.view(), actor)?;
+        Ok(tx)
+    }
+}
+
+/// Whether the actor may do what `P` says, by the role that stands in the store now.
+fn allow<P: Permission>(view: &OrgView<'_, Read>, actor: &Actor) -> Result<()> {
+    match actor {
+        Actor::System(_) => Ok(()),
+        Actor::User { id, .. } => {
+            let role = view.find(member::id_of(*id))?.ok_or(Error::NotFound)?.role;
+            if role >= P::NEEDS {
+                Ok(())
+            } else {
+                Err(Error::Forbidden(format!("this needs the role {}; yours is {}", P::NEEDS.as_str(), role.as_str())))
+            }
+        }
+    }
+}
+
+/// Numbers the events of a change and writes them to the organization's log, and what visitors may hear of them to the pages' logs.
+///
+/// `earlier` are the writes of the same transaction that came before the change.
+///
+/// # Errors
+/// What the store says.
+pub(crate) fn record<P>(tx: &mut OrgTx<'_, P>, earlier: &WriteSet, actor: &ActorRef, events: &[Event]) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let now = tx.now();
+    let log = LogKind::Org(tx.org().uuid());
+    let mut seq = tx.head(log)?;
+    for event in events {
+        seq += 1;
+        let json = serde_json::to_vec(&event.to_json(now, actor)).map_err(Error::internal)?;
+        let services = event.services.iter().map(|service| service.uuid()).collect();
+        tx.append(LogEntry::org(tx.org().uuid(), seq, json, services));
+    }
+    let (public, pages) = {
+        let (before, after) = (tx.before::<Public>(earlier), tx.view::<Public>());
+        (public_event::project(&before, &after, events, now)?, public_event::pages(&after)?)
+    };
+    for page in pages {
+        let log = LogKind::Page(page.id.uuid());
+        let mut seq = tx.head(log)?;
+        for event in &public {
+            seq += 1;
+            tx.append(LogEntry::public(page.id, seq, event));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! The list of settings: each one's name, kind and default. Names of flags and variables follow from the name.
+
+/// One setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// Where the server listens.
+    Listen,
+    /// Where the database and the keys live.
+    DataDir,
+    /// How browsers reach the server.
+    BaseUrl,
+    /// Who may sign up.
+    Registration,
+    /// The page that `/` shows.
+    HomePage,
+    /// Front ends elsewhere.
+    CorsOrigins,
+    /// Proxies whose word is believed.
+    TrustedProxies,
+    /// The database's page cache.
+    CacheSizeMib,
+    /// The most open connections.
+    MaxConnections,
+    /// When an unused session ends.
+    SessionIdleDays,
+    /// When any session ends.
+    SessionAbsoluteDays,
+    /// What is logged.
+    Log,
+    /// How it is logged.
+    LogFormat,
+    /// The first operator's address.
+    BootstrapEmail,
+    /// The first operator's password.
+    BootstrapPassword,
+}
+
+/// What a setting looks like in TOML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A string.
+    Text,
+    /// An integer.
+    Number,
+    /// An array of strings; elsewhere one text with commas, which none of the values may contain.
+    List,
+    /// Not in TOML, not in the environment: only in a file of its own.
+    Secret,
+}
+
+impl Key {
+    /// Every setting, in the order that the example and `config print` show.
+    pub const ALL: [Self; 15] = [
+        Self::Listen,
+        Self::DataDir,
+        Self::BaseUrl,
+        Self::Registration,
+        Self::HomePage,
+        Self::CorsOrigins,
+        Self::TrustedProxies,
+        Self::CacheSizeMib,
+        Self::MaxConnections,
+        Self::SessionIdleDays,
+        Self::SessionAbsoluteDays,
+        Self::Log,
+        Self::LogFormat,
+        Self::BootstrapEmail,
+        Self::BootstrapPassword,
+    ];
+
+    /// The key in TOML.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Listen => "listen",
+            Self::DataDir => "data_dir",
+            Self::BaseUrl => "base_url",
+            Self::Registration => "registration",
+            Self::HomePage => "home_page",
+            Self::CorsOrigins => "cors_origins",
+            Self::TrustedProxies => "trusted_proxies",
+            Self::CacheSizeMib => "cache_size_mib",
+            Self::MaxConnections => "max_connections",
+            Self::SessionIdleDays => "session_idle_days",
+            Self::SessionAbsoluteDays => "session_absolute_days",
+            Self::Log => "log",
+            Self::LogFormat => "log_format",
+            Self::BootstrapEmail => "bootstrap_email",
+            Self::BootstrapPassword => "bootstrap_password",
+        }
+    }
+
+    /// The environment variable, for example `ALLCLEAR_DATA_DIR`.
+    pub fn variable(self) -> String {
+        format!("ALLCLEAR_{}", self.name().to_uppercase())
+    }
+
+    /// The flag, for example `--data-dir`.
+    pub fn flag(self) -> String {
+        format!("--{}", self.name().replace('_', "-"))
+    }
+
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::CorsOrigins | Self::TrustedProxies => Kind::List,
+            Self::CacheSizeMib | Self::MaxConnections | Self::SessionIdleDays | Self::SessionAbsoluteDays => Kind::Number,
+            Self::BootstrapPassword => Kind::Secret,
+            _ => Kind::Text,
+        }
+    }
+
+    /// What holds when nobody says anything. `None`: nothing, or (for the base URL) what another setting implies.
+    pub(super) fn default_text(self) -> Option<&'static str> {
+        match self {
+            Self::Listen => Some("127.0.0.1:8080"),
+            Self::DataDir => Some("./data"),
+            Self::Registration => Some("invite"),
+            Self::CorsOrigins | Self::TrustedProxies => Some(""),
+            Self::CacheSizeMib => Some("1024"),
+            Self::MaxConnections => Some("16384"),
+            Self::SessionIdleDays => Some("14"),
+            Self::SessionAbsoluteDays => Some("90"),
+            Self::Log => Some("info"),
+            Self::LogFormat => Some("text"),
+            Self::BaseUrl | Self::HomePage | Self::BootstrapEmail | Self::BootstrapPassword => None,
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.name() == name)
+    }
+}

@@ -1,0 +1,337 @@
+//! The rules of this module, told from an operator's side.
+
+use std::path::Path;
+
+use secrecy::ExposeSecret as _;
+
+use super::*;
+
+/// One directory with the files of one story.
+struct Desk {
+    dir: tempfile::TempDir,
+    flags: Flags,
+    env: Vec<(OsString, OsString)>,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), flags: Flags::default(), env: Vec::new() }
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn toml(mut self, text: &str) -> Self {
+        self.flags.config = Some(self.file("config.toml", text));
+        self
+    }
+
+    fn flag(mut self, key: Key, text: &str) -> Self {
+        self.flags.values.push((key, text.to_owned()));
+        self
+    }
+
+    fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    fn env_file(self, name: &str, text: &str) -> Self {
+        let path = self.file(name, text);
+        self.env(name, path)
+    }
+
+    fn load(self) -> Result<Loaded, Problems> {
+        Config::load(self.flags, self.env)
+    }
+
+    /// The complaints, with the directory's name taken out.
+    fn refusal(self) -> Vec<String> {
+        let dir = format!("{}/", self.dir.path().display());
+        let problems = Config::load(self.flags, self.env).expect_err("this configuration should be refused");
+        problems.iter().map(|problem| problem.to_string().replace(&dir, "")).collect()
+    }
+}
+
+#[test]
+fn nothing_said_is_the_default() {
+    let config = Desk::new().load().unwrap().config;
+
+    assert_eq!(config.listen, "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(config.data_dir, Path::new("./data"));
+    assert_eq!(config.base_url.to_string(), "http://127.0.0.1:8080");
+    assert_eq!(config.registration, Registration::Invite);
+    assert_eq!((config.home_page, config.cors_origins.len(), config.trusted_proxies.len()), (None, 0, 0));
+    assert_eq!((config.cache_size_mib, config.max_connections), (1024, 16_384));
+    assert_eq!((config.session_idle_days, config.session_absolute_days), (14, 90));
+    assert_eq!((config.log.as_str(), config.log_format), ("info", LogFormat::Text));
+    assert!(config.bootstrap_email.is_none() && config.bootstrap_password.is_none());
+    assert_eq!(Config::default().cache_size_bytes(), 1 << 30);
+}
+
+#[test]
+fn the_stronger_source_wins() {
+    let none = Desk::new;
+    let toml = || none().toml("log = \"warn\"\n");
+    let file = || toml().env_file("ALLCLEAR_LOG_FILE", "error\n");
+    let env = || file().env("ALLCLEAR_LOG", "debug");
+    let flag = || env().flag(Key::Log, "trace");
+
+    let ladder = [(none(), "info"), (toml(), "warn"), (file(), "error"), (env(), "debug"), (flag(), "trace")];
+    for (desk, expected) in ladder {
+        let loaded = desk.load().unwrap();
+        assert_eq!(loaded.config.log, expected, "from {:?}", loaded.origin(Key::Log));
+    }
+}
+
+#[test]
+fn each_value_knows_its_source() {
+    let desk = Desk::new().toml("# a comment\nlog = \"warn\"\n").env("ALLCLEAR_LISTEN", "[::1]:90").flag(Key::DataDir, "/srv");
+    let path = desk.flags.config.clone().unwrap();
+
+    let loaded = desk.load().unwrap();
+
+    assert_eq!(loaded.origin(Key::Log), &Origin::File { path, line: 2 });
+    assert_eq!(loaded.origin(Key::Listen), &Origin::Variable);
+    assert_eq!(loaded.origin(Key::DataDir), &Origin::Flag);
+    assert_eq!(loaded.origin(Key::LogFormat), &Origin::Default);
+}
+
+#[test]
+fn the_file_may_be_named_in_the_environment_and_the_flag_wins() {
+    let desk = Desk::new();
+    let (weak, strong) = (desk.file("weak.toml", "log = \"warn\""), desk.file("strong.toml", "log = \"error\""));
+
+    let mut desk = desk.env("ALLCLEAR_CONFIG", weak);
+    assert_eq!(Config::load(desk.flags.clone(), desk.env.clone()).unwrap().config.log, "warn");
+    desk.flags.config = Some(strong);
+    assert_eq!(desk.load().unwrap().config.log, "error");
+}
+
+#[test]
+fn every_fault_of_a_file_is_told_at_once_with_its_line() {
+    let refusal = Desk::new()
+        .toml("lisen = \"127.0.0.1:1\"\nlisten = 8080\n\ncache_size_mib = \"big\"\nmax_connections = 0x2\ncors_origins = [1]\n[server]\nport = 1\n")
+        .env("ALLCLEAR_REGISTRATION", "sometimes")
+        .refusal();
+
+    assert_eq!(
+        refusal,
+        [
+            "lisen (in config.toml line 1): unknown key; did you mean listen?",
+            "listen (in config.toml line 2): must be a string in quotes",
+            "cache_size_mib (in config.toml line 4): must be a whole number without quotes",
+            "cors_origins (in config.toml line 6): must be an array of strings, such as [\"…\", \"…\"]",
+            "server (in config.toml line 7): unknown section; all settings stand at the top level",
+            "ALLCLEAR_REGISTRATION: \"sometimes\" is none of open, invite, closed",
+            "max_connections (in config.toml line 5): \"2\" is not a whole number from 16 to 1000000",
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_refused_with_the_line() {
+    let refusal = Desk::new().toml("log = \"warn\"\nlisten = \n").refusal();
+    assert!(refusal[0].starts_with("config.toml line 2: "), "{refusal:?}");
+
+    let doubled = Desk::new().toml("log = \"warn\"\nlog = \"info\"\n").refusal();
+    assert!(doubled[0].starts_with("config.toml line 2: "), "{doubled:?}");
+}
+
+#[test]
+fn a_file_that_was_named_must_exist() {
+    let mut desk = Desk::new();
+    desk.flags.config = Some(desk.dir.path().join("none.toml"));
+    assert_eq!(desk.refusal(), ["--config: none.toml doesn't exist; `allclear config init none.toml` writes one"]);
+}
+
+#[test]
+fn impossible_values_are_refused_by_name() {
+    let refused = [
+        (Key::Listen, "8080"),
+        (Key::Listen, "localhost:8080"),
+        (Key::DataDir, " "),
+        (Key::BaseUrl, "status.example.com"),
+        (Key::Registration, "Open"),
+        (Key::HomePage, "/p/acme"),
+        (Key::CorsOrigins, "*"),
+        (Key::CorsOrigins, "https://a.example/app"),
+        (Key::TrustedProxies, "10.0.0.0/40"),
+        (Key::TrustedProxies, "10.0.0.1/8"),
+        (Key::CacheSizeMib, "0"),
+        (Key::CacheSizeMib, "1GiB"),
+        (Key::MaxConnections, "-1"),
+        (Key::SessionIdleDays, "0"),
+        (Key::SessionIdleDays, "91"),
+        (Key::SessionAbsoluteDays, "366"),
+        (Key::Log, "inof"),
+        (Key::Log, "allclear=loud"),
+        (Key::LogFormat, "xml"),
+        (Key::BootstrapEmail, "ada"),
+        (Key::BootstrapEmail, "ada@example.com"),
+    ];
+    for (key, text) in refused {
+        let problems = Desk::new().flag(key, text).load().expect_err(text);
+        assert_eq!(problems.iter().count(), 1, "{problems}");
+        assert!(problems.to_string().starts_with(&format!("{}: ", key.flag())), "{problems}");
+        assert!(problems.is_usage());
+    }
+}
+
+#[test]
+fn possible_values_are_taken_and_put_into_one_spelling() {
+    let config = Desk::new()
+        .toml("trusted_proxies = [\"10.0.0.0/8\", \"2001:db8::1\"]\ncache_size_mib = 1_024\nhome_page = \"acme-2\"")
+        .env("ALLCLEAR_CORS_ORIGINS", "https://App.Example.com:443/, http://localhost:3000")
+        .env("ALLCLEAR_BASE_URL", "https://example.com/status/")
+        .flag(Key::Log, "info,allclear=debug,off")
+        .load()
+        .unwrap()
+        .config;
+
+    assert_eq!(config.trusted_proxies, ["10.0.0.0/8", "2001:db8::1/128"]);
+    assert_eq!(config.cors_origins, ["https://app.example.com", "http://localhost:3000"]);
+    assert_eq!(config.base_url.to_string(), "https://example.com/status");
+    assert_eq!((config.cache_size_mib, config.home_page.as_deref()), (1024, Some("acme-2")));
+}
+
+#[test]
+fn a_base_url_that_nobody_named_follows_the_bound_port() {
+    let bound = "127.0.0.1:41234".parse().unwrap();
+
+    let derived = Desk::new().flag(Key::Listen, "127.0.0.1:0").load().unwrap().config.bound_to(bound);
+    assert_eq!(derived.base_url.to_string(), "http://127.0.0.1:41234");
+
+    let named = Desk::new().flag(Key::BaseUrl, "https://status.example.com").load().unwrap().config.bound_to(bound);
+    assert_eq!(named.base_url.to_string(), "https://status.example.com");
+    assert_eq!(named.listen, bound);
+}
+
+#[test]
+fn unknown_variables_are_refused_and_others_left_alone() {
+    let refusal = Desk::new()
+        .env("ALLCLEAR_LISTEN_PORT", "80")
+        .env("ALLCLEAR_BASEURL", "x")
+        .env("ALLCLEAR_CONFG", "x")
+        .env("ALLCLEAR_DATA_DIRS_FILE", "x")
+        .env("ALLCLEAR_listen", "x")
+        .env("ALLCLEARLY", "x")
+        .env("PATH", "x")
+        .refusal();
+
+    assert_eq!(
+        refusal,
+        [
+            "ALLCLEAR_BASEURL: no such setting; did you mean ALLCLEAR_BASE_URL?",
+            "ALLCLEAR_CONFG: no such setting; did you mean ALLCLEAR_CONFIG?",
+            "ALLCLEAR_DATA_DIRS_FILE: no such setting; did you mean ALLCLEAR_DATA_DIR_FILE?",
+            "ALLCLEAR_LISTEN_PORT: no such setting; `allclear config print` lists them all",
+            "ALLCLEAR_listen: no such setting; did you mean ALLCLEAR_LISTEN?",
+        ]
+    );
+}
+
+#[test]
+fn what_kubernetes_makes_of_services_is_ignored() {
+    let config = Desk::new()
+        .env("ALLCLEAR_PORT", "tcp://10.0.0.1:8080")
+        .env("ALLCLEAR_PORT_8080_TCP", "tcp://10.0.0.1:8080")
+        .env("ALLCLEAR_PORT_8080_TCP_ADDR", "10.0.0.1")
+        .env("ALLCLEAR_SERVICE_HOST", "10.0.0.1")
+        .env("ALLCLEAR_SERVICE_PORT_HTTP", "8080")
+        .env("ALLCLEAR_POSTGRES_SERVICE_HOST", "10.0.0.2")
+        .env("ALLCLEAR_POSTGRES_PORT", "tcp://10.0.0.2:5432")
+        .env("ALLCLEAR_POSTGRES_PORT_5432_TCP_PROTO", "tcp")
+        .load()
+        .unwrap()
+        .config;
+    assert_eq!(config.listen.port(), 8080);
+}
+
+#[test]
+fn an_empty_variable_is_an_unset_one() {
+    let desk = Desk::new().toml("home_page = \"acme\"").env("ALLCLEAR_HOME_PAGE", "").env("ALLCLEAR_CONFIG", "");
+    assert_eq!(desk.load().unwrap().config.home_page.as_deref(), Some("acme"));
+}
+
+#[test]
+fn the_first_password_comes_from_a_file_only_and_is_never_shown() {
+    let loaded = Desk::new()
+        .env("ALLCLEAR_BOOTSTRAP_EMAIL", "ada@example.com")
+        .env_file("ALLCLEAR_BOOTSTRAP_PASSWORD_FILE", " correct horse \n")
+        .load()
+        .unwrap();
+    assert_eq!(loaded.config.bootstrap_password.as_ref().unwrap().expose_secret(), " correct horse ");
+    for shown in [loaded.print(), format!("{loaded:?}")] {
+        assert!(!shown.contains("correct horse"), "{shown}");
+    }
+
+    let in_the_open = Desk::new().toml("bootstrap_password = \"correct horse\"").env("ALLCLEAR_BOOTSTRAP_PASSWORD", "correct horse");
+    let refusal = in_the_open.refusal();
+    assert_eq!(refusal.len(), 2, "{refusal:?}");
+    for problem in refusal {
+        assert!(problem.contains("ALLCLEAR_BOOTSTRAP_PASSWORD_FILE") && !problem.contains("horse"), "{problem}");
+    }
+
+    let alone = Desk::new().env_file("ALLCLEAR_BOOTSTRAP_PASSWORD_FILE", "correct horse").refusal();
+    assert!(alone[0].contains("ALLCLEAR_BOOTSTRAP_EMAIL"), "{alone:?}");
+}
+
+#[test]
+fn a_file_variable_whose_file_is_missing_is_refused() {
+    let refusal = Desk::new().env("ALLCLEAR_LISTEN_FILE", "/nonexistent/listen").refusal();
+    assert!(refusal[0].starts_with("ALLCLEAR_LISTEN_FILE: can't read /nonexistent/listen: "), "{refusal:?}");
+}
+
+#[test]
+fn what_print_shows_can_be_used_as_a_file() {
+    let first = Desk::new()
+        .env("ALLCLEAR_CORS_ORIGINS", "https://a.example,https://b.example")
+        .flag(Key::DataDir, "/srv/\"odd\"\\dir")
+        .flag(Key::HomePage, "acme")
+        .load()
+        .unwrap()
+        .print();
+
+    let again = Desk::new().toml(&first).load().unwrap();
+
+    assert_eq!(again.config.data_dir, Path::new("/srv/\"odd\"\\dir"));
+    assert_eq!(again.config.cors_origins, ["https://a.example", "https://b.example"]);
+    assert_eq!(again.config.home_page.as_deref(), Some("acme"));
+    assert!(first.lines().any(|line| line.starts_with("home_page = \"acme\" ") && line.ends_with("# --home-page")), "{first}");
+    assert!(first.lines().any(|line| line.starts_with("base_url = ") && line.ends_with("# from listen")), "{first}");
+    assert_eq!(first.lines().count(), Key::ALL.len());
+}
+
+/// The example with its settings uncommented: those are the lines `# key = value`.
+fn example_in_force() -> String {
+    let setting = |line: &str| line.split_once(" = ").and_then(|(name, _)| Key::from_name(name.strip_prefix("# ")?));
+    EXAMPLE.lines().map(|line| if setting(line).is_some() { &line[2..] } else { line }).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_changes_nothing_as_it_is() {
+    let mut problems = Problems::default();
+    assert!(file::parse(EXAMPLE, Path::new("example"), &mut problems).is_empty());
+    assert_eq!(problems, Problems::default());
+}
+
+#[test]
+fn the_example_shows_every_key_with_its_default() {
+    let mut problems = Problems::default();
+    let entries = file::parse(&example_in_force(), Path::new("example"), &mut problems);
+    assert_eq!(problems, Problems::default());
+
+    let shown: Vec<Key> = entries.iter().map(|(key, _)| *key).collect();
+    let expected: Vec<Key> = Key::ALL.into_iter().filter(|key| *key != Key::BootstrapPassword).collect();
+    assert_eq!(shown, expected);
+    for (key, given) in entries {
+        let default = if key == Key::BaseUrl { Some("http://127.0.0.1:8080") } else { key.default_text() };
+        if let Some(default) = default {
+            assert_eq!(given.text, default, "{}", key.name());
+        }
+    }
+}

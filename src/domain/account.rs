@@ -1,0 +1,120 @@
+//! Accounts: making one, and what a signed-in person is told about themselves.
+
+use super::instance;
+use super::member::Membership;
+use super::organization::{self, OrgId, Organization, Own};
+use super::session;
+use super::text::Email;
+use super::user::{self, User};
+use crate::access::Read;
+use crate::error::{Check, Error, Result};
+use crate::event::Change;
+use crate::id::Id;
+use crate::store::{SystemTx, SystemView};
+
+/// What sign-up asks, parsed.
+#[derive(Debug, Clone)]
+pub struct SignUp {
+    /// Not taken yet.
+    pub email: Email,
+    /// The person's name.
+    pub full_name: String,
+    /// The organization's name.
+    pub organization_name: String,
+}
+
+impl SignUp {
+    /// Parses what someone typed, all of it, so that they hear of everything at once.
+    ///
+    /// # Errors
+    /// `Invalid` naming each field.
+    pub fn parse(email: &str, password: &str, full_name: &str, organization_name: &str) -> Result<Self> {
+        let mut check = Check::new();
+        let email = check.take(Email::parse("email", email))?;
+        let full_name = check.take(user::parse_full_name(full_name))?;
+        let organization_name = check.take(organization::parse_name("organization_name", organization_name))?;
+        let known = [email.as_ref().map(Email::as_str), full_name.as_deref(), organization_name.as_deref()];
+        check.take(super::password::check("password", password, &known.into_iter().flatten().collect::<Vec<_>>()))?;
+        check.done()?;
+        match (email, full_name, organization_name) {
+            (Some(email), Some(full_name), Some(organization_name)) => Ok(Self { email, full_name, organization_name }),
+            _ => Err(Error::internal("a field was neither right nor wrong")),
+        }
+    }
+}
+
+/// By what right someone signs up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// Registration is open.
+    Open,
+    /// The setup link or the bootstrap: makes the operator.
+    Setup,
+}
+
+/// Makes a user, and an organization whose admin they are.
+///
+/// # Errors
+/// `Conflict` when the address has an account, or when there is an operator already and the door is `Setup`.
+pub fn sign_up(tx: &mut SystemTx<'_>, org: OrgId, input: SignUp, password_hash: String, door: Door) -> Result<(User, Change<Organization>)> {
+    if user::by_email(&tx.view(), &input.email)?.is_some() {
+        return Err(Error::Conflict("this email address has an account already; sign in instead".into()));
+    }
+    let now = tx.now();
+    let user = User { id: tx.new_id(), version: 1, email: input.email, full_name: input.full_name, password_hash, created_at: now, updated_at: now };
+    tx.put(&user)?;
+    if door == Door::Setup {
+        instance::claim(tx, user.id)?;
+    }
+    let organization = organization::found(tx, org, &user, &input.organization_name)?;
+    Ok((user, organization))
+}
+
+/// A person and where they belong.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// The person.
+    pub user: User,
+    /// Their organizations, the earliest joined first.
+    pub organizations: Vec<Own>,
+}
+
+/// Looks a person up with their organizations.
+///
+/// # Errors
+/// `Unauthenticated` when the account is gone.
+pub fn profile(view: &SystemView<'_>, id: Id<User>) -> Result<Profile> {
+    let user = view.find(id)?.ok_or(Error::Unauthenticated)?;
+    let mut organizations = Vec::new();
+    for membership in memberships(view, id)? {
+        match organization::own(&view.enter::<Read>(membership.org_id), id) {
+            Ok(own) => organizations.push(own),
+            Err(Error::NotFound) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(Profile { user, organizations })
+}
+
+/// Where a person belongs, the earliest joined first.
+///
+/// # Errors
+/// What the store says.
+pub fn memberships(view: &SystemView<'_>, user: Id<User>) -> Result<Vec<Membership>> {
+    Ok(view.scan(Membership::BY_USER.of(user))?.items)
+}
+
+/// Sets another password and ends the person's other sessions.
+///
+/// # Errors
+/// `Unauthenticated` when the account is gone; `Conflict` when the password was changed meanwhile.
+pub fn set_password(tx: &mut SystemTx<'_>, id: Id<User>, old_hash: &str, new_hash: String, keep: Option<Id<session::Session>>) -> Result<()> {
+    let user = tx.find(id)?.ok_or(Error::Unauthenticated)?;
+    // The old password was verified outside, since that takes long; it must still be the one.
+    if user.password_hash != old_hash {
+        return Err(Error::Conflict("the password was changed meanwhile".into()));
+    }
+    let (version, updated_at) = (user.version + 1, tx.now());
+    tx.put(&User { password_hash: new_hash, version, updated_at, ..user })?;
+    session::end_others(tx, id, keep)
+}

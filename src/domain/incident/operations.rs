@@ -1,0 +1,368 @@
+//! What may be done with an incident.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+use super::{Affected, Incident, IncidentLink, Update};
+use crate::access::Respond;
+use crate::domain::organization::fresh;
+use crate::domain::service::{self, Service};
+use crate::domain::status::{Impact, IncidentStatus, ServiceStatus};
+use crate::domain::text;
+use crate::error::{Check, Error, FieldError, Result};
+use crate::event::{Change, Event, EventType};
+use crate::id::Id;
+use crate::store::{OrgTx, Reads};
+
+/// The most services one incident may touch.
+const AFFECTED_MAX: usize = 500;
+/// The most updates one incident may have: it is one document, read whole.
+const UPDATES_MAX: usize = 1_000;
+
+/// A new incident.
+#[derive(Debug, Clone, Default)]
+pub struct OpenIncident {
+    /// 5 to 200 characters.
+    pub title: String,
+    /// Markdown: the first update.
+    pub message: String,
+    /// `Investigating` unless said otherwise.
+    pub status: Option<IncidentStatus>,
+    /// Derived unless said otherwise.
+    pub impact: Option<Impact>,
+    /// What it touches.
+    pub affected: Vec<Affected>,
+}
+
+/// What may change of an incident; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct IncidentPatch {
+    /// 5 to 200 characters.
+    pub title: Option<String>,
+    /// `Some(None)` derives it again.
+    pub impact: Option<Option<Impact>>,
+    /// A status that differs, or a message, appends an update.
+    pub status: Option<IncidentStatus>,
+    /// Markdown.
+    pub message: Option<String>,
+    /// In place of what it touched so far.
+    pub affected: Option<Vec<Affected>>,
+}
+
+/// Another thing to say.
+#[derive(Debug, Clone, Default)]
+pub struct NewUpdate {
+    /// The present one unless said otherwise.
+    pub status: Option<IncidentStatus>,
+    /// Markdown.
+    pub message: String,
+    /// New statuses of services, laid over what the incident says so far.
+    pub affected: Vec<Affected>,
+}
+
+/// A corrected text.
+#[derive(Debug, Clone)]
+pub struct Details {
+    /// Markdown.
+    pub message: String,
+}
+
+/// Opens an incident and says so to everyone who may know.
+///
+/// # Errors
+/// `Invalid` names the field: a title or message of the wrong length, an unknown or doubled service, a status that an incident can't cause.
+pub fn open(tx: &mut OrgTx<'_, Respond>, input: OpenIncident) -> Result<Change<Incident>> {
+    let mut check = Check::new();
+    let title = check.take(parse_title(&input.title))?;
+    let message = check.take(parse_message(&input.message))?;
+    let affected = check.take(parse_affected(tx, input.affected, &[]))?;
+    check.done()?;
+    let status = input.status.unwrap_or(IncidentStatus::Investigating);
+    let mut incident = Incident {
+        id: tx.new_id(),
+        version: 1,
+        title: title.unwrap_or_default(),
+        status,
+        impact_override: input.impact,
+        affected: affected.unwrap_or_default(),
+        updates: Vec::new(),
+        started_at: tx.now(),
+        resolved_at: status.is_resolved().then_some(tx.now()),
+        created_at: tx.now(),
+        updated_at: tx.now(),
+    };
+    let update = say(tx, &mut incident, status, message.unwrap_or_default())?;
+    let effects = save(tx, None, &incident)?;
+    let event = Event::incident(EventType::IncidentOpened, &incident, incident.services().collect())
+        .with("title", &incident.title)
+        .with("status", incident.status)
+        .with("impact", incident.impact())
+        .with("message", &update.message)
+        .with("update_id", update.id)
+        .with("affected", describe(tx, &incident.affected)?);
+    Ok(Change::of(incident, effects.note(event)))
+}
+
+/// Changes an incident: its title and impact, and what is said of it; two events when both change.
+///
+/// # Errors
+/// `NotFound`; `Stale`; `Invalid` as [`open`].
+pub fn update(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, patch: IncidentPatch, expected: Option<u64>) -> Result<Change<Incident>> {
+    let before = tx.get(id)?;
+    fresh(before.version, expected)?;
+    let mut check = Check::new();
+    let title = check.take(patch.title.map(|title| parse_title(&title)).transpose())?.flatten();
+    let message = check.take(patch.message.map(|message| parse_message(&message)).transpose())?.flatten();
+    let affected = check.take(patch.affected.map(|affected| parse_affected(tx, affected, &before.affected)).transpose())?.flatten();
+    check.done()?;
+
+    let mut after = before.clone();
+    after.title = title.unwrap_or(after.title);
+    after.impact_override = patch.impact.unwrap_or(after.impact_override);
+    let mut details = Event::incident(EventType::IncidentUpdated, &after, touched(&before, &after))
+        .change("title", &before.title, &after.title)
+        .change("impact", before.impact(), after.impact());
+    after.affected = affected.unwrap_or(after.affected);
+
+    let status = patch.status.unwrap_or(before.status);
+    if message.is_some() || status != before.status {
+        return finish(tx, &before, after, status, message.unwrap_or_default(), Some(details));
+    }
+    if after.affected != before.affected {
+        details.services = touched(&before, &after);
+        details = details
+            .change("affected", describe(tx, &before.affected)?, describe(tx, &after.affected)?)
+            .change("impact", before.impact(), after.impact());
+    }
+    if details.is_empty() {
+        return Ok(Change::nothing(before));
+    }
+    let effects = save(tx, Some(&before), bump(tx, &mut after))?;
+    Ok(Change::of(after, effects.note(details)))
+}
+
+/// Says something more about an incident, with new statuses of services if the responder says so.
+///
+/// # Errors
+/// `NotFound`; `Stale`; `Invalid` as [`open`].
+pub fn post_update(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, input: NewUpdate, expected: Option<u64>) -> Result<Change<Incident>> {
+    let before = tx.get(id)?;
+    fresh(before.version, expected)?;
+    let mut check = Check::new();
+    let message = check.take(parse_message(&input.message))?;
+    let named = check.take(parse_affected(tx, input.affected, &before.affected))?;
+    check.done()?;
+    let mut after = before.clone();
+    for new in named.unwrap_or_default() {
+        match after.affected.iter_mut().find(|old| old.service_id == new.service_id) {
+            Some(old) => old.status = new.status.or(old.status),
+            None => after.affected.push(new),
+        }
+    }
+    let status = input.status.unwrap_or(before.status);
+    finish(tx, &before, after, status, message.unwrap_or_default(), None)
+}
+
+/// Corrects the text of an update. The earlier text stays in the timeline; nobody is notified.
+///
+/// # Errors
+/// `NotFound`; `Stale`; `Invalid` for a text of the wrong length.
+pub fn correct(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, update: Id<Update>, text: Details, expected: Option<u64>) -> Result<Change<Incident>> {
+    let before = tx.get(id)?;
+    fresh(before.version, expected)?;
+    let message = parse_message(&text.message)?;
+    let mut after = before.clone();
+    let now = tx.now();
+    let corrected = after.updates.iter_mut().find(|known| known.id == update).ok_or(Error::NotFound)?;
+    let earlier = std::mem::replace(&mut corrected.message, message.clone());
+    if earlier == message {
+        return Ok(Change::nothing(before));
+    }
+    corrected.edited_at = Some(now);
+    tx.put(bump(tx, &mut after))?;
+    let event = Event::incident(EventType::IncidentUpdated, &after, after.services().collect())
+        .change("message", &earlier, &message)
+        .with("update_id", update);
+    Ok(Change::of(after, event))
+}
+
+/// Deletes an incident; what happened stays in the timeline.
+///
+/// # Errors
+/// `NotFound`; `Stale`.
+pub fn delete(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, expected: Option<u64>) -> Result<Change<()>> {
+    let before = tx.get(id)?;
+    fresh(before.version, expected)?;
+    let shown = Shown::of(tx, &before.affected)?;
+    for service in before.services() {
+        tx.delete(IncidentLink::new(service, &before).id);
+    }
+    tx.delete(id);
+    let effects = shown.since(tx)?;
+    let event = Event::incident(EventType::IncidentDeleted, &before, before.services().collect())
+        .without("title", &before.title)
+        .without("status", before.status)
+        .without("impact", before.impact())
+        .without("affected", describe(tx, &before.affected)?);
+    Ok(Change::of((), effects.note(event)))
+}
+
+/// Appends the update and says what that means: opened again, resolved, or only more known.
+fn finish(
+    tx: &mut OrgTx<'_, Respond>,
+    before: &Incident,
+    mut after: Incident,
+    status: IncidentStatus,
+    message: String,
+    details: Option<Event>,
+) -> Result<Change<Incident>> {
+    let kind = match (before.status.is_resolved(), status.is_resolved()) {
+        (false, true) => EventType::IncidentResolved,
+        (true, false) => EventType::IncidentReopened,
+        _ => EventType::IncidentUpdated,
+    };
+    after.status = status;
+    after.resolved_at = match kind {
+        EventType::IncidentResolved => Some(tx.now()),
+        EventType::IncidentReopened => None,
+        _ => before.resolved_at,
+    };
+    let update = say(tx, &mut after, status, message)?;
+    let effects = save(tx, Some(before), bump(tx, &mut after))?;
+    let details = details.filter(|details| !details.is_empty());
+    let impact_told = details.as_ref().is_some_and(|details| details.after.contains_key("impact"));
+    let mut event = Event::incident(kind, &after, touched(before, &after))
+        .change("status", before.status, after.status)
+        .change("affected", describe(tx, &before.affected)?, describe(tx, &after.affected)?)
+        .change("resolved_at", before.resolved_at, after.resolved_at)
+        .with("message", &update.message)
+        .with("update_id", update.id);
+    if !impact_told {
+        event = event.change("impact", before.impact(), after.impact());
+    }
+    let events = details.into_iter().chain([effects.note(event)]).collect();
+    Ok(Change::all(after, events))
+}
+
+fn say(tx: &OrgTx<'_, Respond>, incident: &mut Incident, status: IncidentStatus, message: String) -> Result<Update> {
+    if incident.updates.len() >= UPDATES_MAX {
+        return Err(Error::Conflict(format!("an incident has at most {UPDATES_MAX} updates; open a new one")));
+    }
+    let seen = |id| Ok(tx.find(id)?.is_some_and(|service: Service| service.is_public()));
+    let public = incident.affected.is_empty() || incident.services().map(seen).collect::<Result<Vec<bool>>>()?.contains(&true);
+    let update = Update { id: tx.new_id(), status, message, created_at: tx.now(), author: tx.actor().clone(), public, edited_at: None };
+    incident.updates.push(update.clone());
+    Ok(update)
+}
+
+fn bump<'i>(tx: &OrgTx<'_, Respond>, incident: &'i mut Incident) -> &'i Incident {
+    incident.version += 1;
+    incident.updated_at = tx.now();
+    incident
+}
+
+/// Writes the incident and its links; answers what that did to the services.
+fn save(tx: &mut OrgTx<'_, Respond>, before: Option<&Incident>, after: &Incident) -> Result<Effects> {
+    let both: Vec<Affected> = before.iter().flat_map(|before| before.affected.clone()).chain(after.affected.clone()).collect();
+    let shown = Shown::of(tx, &both)?;
+    for gone in before.iter().flat_map(|before| before.services()).filter(|service| !after.touches(*service)) {
+        tx.delete(IncidentLink::new(gone, after).id);
+    }
+    for new in after.services().filter(|service| !before.is_some_and(|before| before.touches(*service))) {
+        tx.put(&IncidentLink::new(new, after))?;
+    }
+    tx.put(after)?;
+    shown.since(tx)
+}
+
+/// The services before an incident changes, with the status that everyone sees.
+struct Shown(Vec<(Service, ServiceStatus)>);
+
+impl Shown {
+    fn of(tx: &impl Reads, affected: &[Affected]) -> Result<Self> {
+        let open = service::open_incidents(tx)?;
+        let mut seen = HashSet::new();
+        let mut shown = Vec::new();
+        for id in affected.iter().map(|affected| affected.service_id).filter(|id| seen.insert(*id)) {
+            if let Some(service) = tx.find(id)? {
+                let status = service::effective_among(&open, &service);
+                shown.push((service, status));
+            }
+        }
+        Ok(Self(shown))
+    }
+
+    /// Those whose status everyone now sees differently.
+    fn since(self, tx: &impl Reads) -> Result<Effects> {
+        let open = service::open_incidents(tx)?;
+        let entry = |service: &Service, status: ServiceStatus| json!({ "id": service.id, "name": service.name, "status": status });
+        let mut effects = Effects::default();
+        for (service, before) in self.0.iter().filter(|(service, _)| service.deleted_at.is_none()) {
+            let after = service::effective_among(&open, service);
+            if after != *before {
+                effects.before.push(entry(service, *before));
+                effects.after.push(entry(service, after));
+            }
+        }
+        Ok(effects)
+    }
+}
+
+/// What a change of an incident did to services: their effective status before and after.
+#[derive(Default)]
+struct Effects {
+    before: Vec<Value>,
+    after: Vec<Value>,
+}
+
+impl Effects {
+    fn note(self, event: Event) -> Event {
+        event.change("services", self.before, self.after)
+    }
+}
+
+fn touched(before: &Incident, after: &Incident) -> Vec<Id<Service>> {
+    before.services().chain(after.services().filter(|service| !before.touches(*service))).collect()
+}
+
+fn describe(tx: &impl Reads, affected: &[Affected]) -> Result<Vec<Value>> {
+    affected
+        .iter()
+        .map(|affected| {
+            let name = tx.find(affected.service_id)?.map(|service: Service| service.name);
+            Ok(json!({ "service_id": affected.service_id, "name": name, "status": affected.status }))
+        })
+        .collect()
+}
+
+fn parse_title(title: &str) -> Result<String> {
+    text::line("title", title, 5, 200)
+}
+
+fn parse_message(message: &str) -> Result<String> {
+    text::paragraphs("message", message, 1, text::MESSAGE_MAX)
+}
+
+/// Services must exist; one that the incident touched already may be deleted by now.
+fn parse_affected(tx: &impl Reads, affected: Vec<Affected>, known: &[Affected]) -> Result<Vec<Affected>> {
+    if affected.len() > AFFECTED_MAX {
+        return Err(Error::invalid("affected", format!("must name at most {AFFECTED_MAX} services")));
+    }
+    let mut wrong = Vec::new();
+    let mut seen = HashSet::new();
+    for (at, entry) in affected.iter().enumerate() {
+        let exists = known.iter().any(|known| known.service_id == entry.service_id)
+            || tx.find(entry.service_id)?.is_some_and(|service: Service| service.deleted_at.is_none());
+        if !exists {
+            wrong.push(FieldError { field: format!("affected[{at}].service_id"), message: "must be the id of a service of this organization".into() });
+        } else if !seen.insert(entry.service_id) {
+            wrong.push(FieldError { field: format!("affected[{at}].service_id"), message: "must name each service once".into() });
+        }
+        if entry.status.is_some_and(|status| !status.from_incident()) {
+            let allowed = "must be operational, degraded_performance, partial_outage or major_outage";
+            wrong.push(FieldError { field: format!("affected[{at}].status"), message: allowed.into() });
+        }
+    }
+    if wrong.is_empty() { Ok(affected) } else { Err(Error::Invalid(wrong)) }
+}

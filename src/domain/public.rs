@@ -1,0 +1,268 @@
+//! What visitors may see. This file is the filter: nothing private gets past it, and nothing public is made anywhere else.
+//!
+//! - A service is seen while it is public and not deleted.
+//! - An incident is seen while it touches a service that is public (or none at all), and only those of its updates are that were said while
+//!   visitors could see it: what was private stays private when a service is made public later.
+//! - Of what an incident touches, the public services are seen, of one that is over only those that were public by then; its impact is derived from
+//!   them alone, unless the responder set it.
+//! - A group is seen while it holds a service that is seen.
+//! - Actors and authors are never seen.
+
+use serde::Serialize;
+
+use super::group::Group;
+use super::incident::{self, Incident, Update, Which};
+use super::organization::Organization;
+use super::page::Page;
+use super::service::{self, Service};
+use super::status::{Impact, IncidentStatus, ServiceStatus};
+use crate::access::Read;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::id::Id;
+use crate::store::{OrgView, Reads};
+
+/// The permission of a visitor: not a [`Permission`](crate::access::Permission) of members, so that a view for it reads nothing unfiltered.
+#[derive(Debug, Clone, Copy)]
+pub enum Public {}
+
+/// The most incidents looked at for a page's history: a page is read by everyone, so its making is bounded.
+const HISTORY_MAX: usize = 200;
+
+/// A group as visitors see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PublicGroup {
+    /// Its id.
+    pub id: Id<Group>,
+    /// Its name.
+    pub name: String,
+    /// Its place.
+    pub position: i64,
+}
+
+/// A service as visitors see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PublicService {
+    /// Its id.
+    pub id: Id<Service>,
+    /// Its name.
+    pub name: String,
+    /// Markdown.
+    pub description: String,
+    /// Derived.
+    pub status: ServiceStatus,
+    /// Where it is shown.
+    pub group_id: Option<Id<Group>>,
+    /// Its place.
+    pub position: i64,
+}
+
+/// An incident as visitors see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PublicIncident {
+    /// Its id.
+    pub id: Id<Incident>,
+    /// Its title.
+    pub title: String,
+    /// How far it has come.
+    pub status: IncidentStatus,
+    /// How much it hurts, as far as visitors may know.
+    pub impact: Impact,
+    /// The public services it touches.
+    pub affected: Vec<PublicAffected>,
+    /// Newest first; never empty.
+    pub updates: Vec<PublicUpdate>,
+    /// When it began, or when visitors first heard of it if that was later.
+    pub started_at: Timestamp,
+    /// When it was over.
+    pub resolved_at: Option<Timestamp>,
+}
+
+/// A service an incident touches, as visitors see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PublicAffected {
+    /// Which.
+    pub service_id: Id<Service>,
+    /// Its name, or its last one.
+    pub name: String,
+    /// `None` = only mentioned.
+    pub status: Option<ServiceStatus>,
+}
+
+/// An update as visitors see it: without its author.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PublicUpdate {
+    /// Its id.
+    pub id: Id<Update>,
+    /// The incident's status from then on.
+    pub status: IncidentStatus,
+    /// Markdown.
+    pub message: String,
+    /// When it was said.
+    pub created_at: Timestamp,
+}
+
+impl OrgView<'_, Public> {
+    /// The time of this view.
+    pub fn made_at(&self) -> Timestamp {
+        self.all().now()
+    }
+
+    /// The organization's name, which is its page's.
+    ///
+    /// # Errors
+    /// `NotFound` when the organization is gone.
+    pub fn name(&self) -> Result<String> {
+        let all = self.all();
+        let organization: Organization = all.get(all.org())?;
+        Ok(organization.name)
+    }
+
+    /// A page of the organization.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn page(&self, id: Id<Page>) -> Result<Page> {
+        self.all().get(id)
+    }
+
+    /// The services visitors see, in their order.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn services(&self) -> Result<Vec<PublicService>> {
+        let all = service::list(&self.all(), |scan| scan)?.items;
+        Ok(all.into_iter().filter(|state| state.service.is_public()).map(|state| shown(state.service, state.status)).collect())
+    }
+
+    /// The service, if visitors see it.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn service(&self, id: Id<Service>) -> Result<Option<PublicService>> {
+        let all = self.all();
+        match all.find(id)? {
+            Some(service) if service.is_public() && service.deleted_at.is_none() => {
+                let status = service::effective(&all, &service)?;
+                Ok(Some(shown(service, status)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether visitors may read this service's name: they see it, or saw it until it was deleted.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn may_name(&self, id: Id<Service>) -> Result<bool> {
+        Ok(self.all().find(id)?.is_some_and(|service| service.is_public()))
+    }
+
+    /// The groups that hold a service visitors see, in their order.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn groups(&self) -> Result<Vec<PublicGroup>> {
+        let holding = self.holding()?;
+        let groups = super::group::list(&self.all(), |scan| scan)?.items;
+        Ok(groups.into_iter().filter(|group| holding.contains(&Some(group.id))).map(|group| PublicGroup { id: group.id, name: group.name, position: group.position }).collect())
+    }
+
+    /// The group, if visitors see it.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn group(&self, id: Id<Group>) -> Result<Option<PublicGroup>> {
+        match self.all().find(id)? {
+            Some(group) if self.holding()?.contains(&Some(id)) => Ok(Some(PublicGroup { id: group.id, name: group.name, position: group.position })),
+            _ => Ok(None),
+        }
+    }
+
+    fn holding(&self) -> Result<Vec<Option<Id<Group>>>> {
+        let services = self.all().scan(Service::BY_POSITION.of(()))?.items;
+        Ok(services.iter().filter(|service| service.is_public()).map(|service| service.group_id).collect())
+    }
+
+    /// The incident, if visitors see it.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn incident(&self, id: Id<Incident>) -> Result<Option<PublicIncident>> {
+        match self.all().find(id)? {
+            Some(incident) => self.publish(incident),
+            None => Ok(None),
+        }
+    }
+
+    /// Unresolved incidents that visitors see, the latest begun first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn active(&self) -> Result<Vec<PublicIncident>> {
+        let open = incident::list(&self.all(), Which::Open, |scan| scan.limit(HISTORY_MAX))?.items;
+        open.into_iter().filter_map(|incident| self.publish(incident).transpose()).collect()
+    }
+
+    /// Incidents that are over and began since then, the latest begun first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn closed_since(&self, since: Timestamp) -> Result<Vec<PublicIncident>> {
+        let closed = incident::list(&self.all(), Which::Closed, |scan| scan.limit(HISTORY_MAX))?.items;
+        let recent = closed.into_iter().take_while(|incident| incident.started_at >= since);
+        recent.filter_map(|incident| self.publish(incident).transpose()).collect()
+    }
+
+    /// The incidents that touch a service, the latest first, whether or not visitors see them.
+    pub(super) fn touching(&self, service: Id<Service>) -> Result<Vec<Id<Incident>>> {
+        let all = incident::list_of(&self.all(), service, |scan| scan.limit(HISTORY_MAX))?.items;
+        Ok(all.into_iter().map(|incident| incident.id).collect())
+    }
+
+    /// The pages of the organization.
+    pub(super) fn pages(&self) -> Result<Vec<Page>> {
+        Ok(self.all().scan(crate::store::Scan::all())?.items)
+    }
+
+    fn publish(&self, incident: Incident) -> Result<Option<PublicIncident>> {
+        let all = self.all();
+        let mut affected = Vec::new();
+        for entry in &incident.affected {
+            let seen = all.find(entry.service_id)?.filter(|service| was_public_by(service, incident.resolved_at));
+            if let Some(service) = seen {
+                affected.push(PublicAffected { service_id: service.id, name: service.name, status: entry.status });
+            }
+        }
+        let about_nothing_public = affected.is_empty() && !incident.affected.is_empty();
+        let said = incident.updates.iter().rev().filter(|update| update.public);
+        let updates: Vec<_> = said
+            .map(|update| PublicUpdate { id: update.id, status: update.status, message: update.message.clone(), created_at: update.created_at })
+            .collect();
+        let Some(first) = updates.last().filter(|_| !about_nothing_public) else { return Ok(None) };
+        Ok(Some(PublicIncident {
+            id: incident.id,
+            title: incident.title,
+            status: incident.status,
+            impact: incident.impact_override.unwrap_or_else(|| Impact::derive(affected.iter().filter_map(|entry| entry.status))),
+            started_at: if incident.updates.first().is_some_and(|update| update.public) { incident.started_at } else { first.created_at },
+            affected,
+            updates,
+            resolved_at: incident.resolved_at,
+        }))
+    }
+
+    fn all(&self) -> OrgView<'_, Read> {
+        self.unfiltered()
+    }
+}
+
+fn shown(service: Service, status: ServiceStatus) -> PublicService {
+    let Service { id, name, description, group_id, position, .. } = service;
+    PublicService { id, name, description, status, group_id, position }
+}
+
+/// Whether visitors may read of the service in an incident that was over then, or is not over.
+fn was_public_by(service: &Service, over: Option<Timestamp>) -> bool {
+    service.is_public() && over.is_none_or(|over| service.public_since.is_some_and(|since| since <= over))
+}

@@ -1,0 +1,287 @@
+//! The projection of a change that visitors may see.
+//!
+//! Not the event with things taken out, but the difference between what visitors saw before and what they see after: what they can't see can't
+//! be in it, and a change that they don't notice is not in the page's log at all, so that not even its numbers tell.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::page::Page;
+use super::public::Public;
+use super::service::Service;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::event::{Event, EventType, Target};
+use crate::id::Id;
+use crate::store::OrgView;
+
+/// What a page's log holds and a page room carries: no actor, nothing private.
+///
+/// Only [`project`] makes one, and a page's log takes nothing else: see [`LogEntry::public`](crate::store::LogEntry::public).
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublicEvent {
+    kind: EventType,
+    at: Timestamp,
+    subject: Value,
+    before: Map<String, Value>,
+    after: Map<String, Value>,
+}
+
+impl PublicEvent {
+    /// As visitors get it.
+    pub fn to_json(&self) -> Value {
+        json!({ "type": self.kind.as_str(), "at": self.at, "subject": self.subject, "data": { "before": self.before, "after": self.after } })
+    }
+}
+
+/// What visitors see of one thing.
+struct Facts {
+    name: String,
+    fields: Map<String, Value>,
+}
+
+/// What visitors may hear of these events, the organization having looked `before` and looking `after`.
+///
+/// # Errors
+/// What the store says.
+pub fn project(before: &OrgView<'_, Public>, after: &OrgView<'_, Public>, events: &[Event], at: Timestamp) -> Result<Vec<PublicEvent>> {
+    let mut public = Vec::new();
+    let mut done: Vec<Target> = Vec::new();
+    for event in events {
+        if done.contains(&event.target) {
+            continue;
+        }
+        done.push(event.target);
+        let kinds: Vec<_> = events.iter().filter(|other| other.target == event.target).map(|event| (event.kind, keys(event))).collect();
+        public.extend(difference(before, after, event.target, &kinds, at)?);
+        if let Target::Service(service) = event.target {
+            public.extend(knock_on(before, after, service, at)?);
+        }
+    }
+    Ok(public)
+}
+
+/// The pages whose logs get it: all of the organization's.
+///
+/// # Errors
+/// What the store says.
+pub fn pages(view: &OrgView<'_, Public>) -> Result<Vec<Page>> {
+    view.pages()
+}
+
+fn keys(event: &Event) -> Vec<String> {
+    event.before.keys().chain(event.after.keys()).cloned().collect()
+}
+
+/// A service that appears or disappears takes the incidents with it that touch nothing else that is public.
+fn knock_on(before: &OrgView<'_, Public>, after: &OrgView<'_, Public>, service: Id<Service>, at: Timestamp) -> Result<Vec<PublicEvent>> {
+    if before.may_name(service)? == after.may_name(service)? {
+        return Ok(Vec::new());
+    }
+    let mut public = Vec::new();
+    for incident in after.touching(service)? {
+        public.extend(difference(before, after, Target::Incident(incident), &[(EventType::IncidentUpdated, Vec::new())], at)?);
+    }
+    Ok(public)
+}
+
+/// What visitors notice of one thing. `kinds` are the organization's events about it, each with the fields it speaks of; the last one also takes the rest.
+fn difference(
+    before: &OrgView<'_, Public>,
+    after: &OrgView<'_, Public>,
+    target: Target,
+    kinds: &[(EventType, Vec<String>)],
+    at: Timestamp,
+) -> Result<Vec<PublicEvent>> {
+    let (old, new) = (facts(before, target)?, facts(after, target)?);
+    let make = |kind, name: &str, before, after| PublicEvent { kind, at, subject: target.subject(Some(name)), before, after };
+    let effects = |map_before: &mut Map<String, Value>, map_after: &mut Map<String, Value>| -> Result<()> {
+        if let Target::Incident(_) = target {
+            let (was, is) = effects(before, after, old.as_ref(), new.as_ref())?;
+            if was != is {
+                map_before.insert("services".into(), was.into());
+                map_after.insert("services".into(), is.into());
+            }
+        }
+        Ok(())
+    };
+    match (&old, &new) {
+        (None, None) => Ok(Vec::new()),
+        (None, Some(new)) => {
+            let (mut was, mut is) = (Map::new(), new.fields.clone());
+            effects(&mut was, &mut is)?;
+            Ok(vec![make(appeared(target), &new.name, was, is)])
+        }
+        (Some(old), None) => {
+            let (mut was, mut is) = (Map::new(), Map::new());
+            effects(&mut was, &mut is)?;
+            Ok(vec![make(disappeared(target), &old.name, was, is)])
+        }
+        (Some(old), Some(new)) => {
+            let (mut was, mut is) = changed(&old.fields, &new.fields);
+            let mut public = Vec::new();
+            for (number, (kind, fields)) in kinds.iter().enumerate() {
+                let last = number + 1 == kinds.len();
+                let speaks_of = |field: &str| last || fields.iter().any(|known| known == field);
+                let (mut own_was, rest) = part(was, speaks_of);
+                was = rest;
+                let (mut own_is, rest) = part(is, speaks_of);
+                is = rest;
+                if last {
+                    effects(&mut own_was, &mut own_is)?;
+                }
+                if !own_was.is_empty() || !own_is.is_empty() {
+                    public.push(make(*kind, &new.name, own_was, own_is));
+                }
+            }
+            Ok(public)
+        }
+    }
+}
+
+fn appeared(target: Target) -> EventType {
+    match target {
+        Target::Organization(_) => EventType::OrganizationCreated,
+        Target::Service(_) => EventType::ServiceCreated,
+        Target::Group(_) => EventType::GroupCreated,
+        Target::Incident(_) => EventType::IncidentOpened,
+    }
+}
+
+/// One word for "deleted" and "made private": visitors must not be able to tell.
+fn disappeared(target: Target) -> EventType {
+    match target {
+        Target::Organization(_) => EventType::OrganizationUpdated,
+        Target::Service(_) => EventType::ServiceDeleted,
+        Target::Group(_) => EventType::GroupDeleted,
+        Target::Incident(_) => EventType::IncidentDeleted,
+    }
+}
+
+fn facts(view: &OrgView<'_, Public>, target: Target) -> Result<Option<Facts>> {
+    Ok(match target {
+        Target::Organization(_) => view.name().ok().map(|name| Facts { fields: fields(&json!({ "name": name }), &[]), name }),
+        Target::Service(id) => match view.service(id)? {
+            None => None,
+            Some(service) => {
+                let mut fields = fields(&service, &["id", "group_id"]);
+                let group = service.group_id.map(|id| view.group(id)).transpose()?.flatten();
+                fields.insert("group_id".into(), json!(service.group_id));
+                fields.insert("group".into(), json!(group.map(|group| group.name)));
+                Some(Facts { name: service.name, fields })
+            }
+        },
+        Target::Group(id) => view.group(id)?.map(|group| Facts { fields: fields(&group, &["id"]), name: group.name }),
+        Target::Incident(id) => view.incident(id)?.map(|incident| Facts { fields: fields(&incident, &["id"]), name: incident.title }),
+    })
+}
+
+fn fields(value: &impl Serialize, without: &[&str]) -> Map<String, Value> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(mut map)) => {
+            map.retain(|field, _| !without.contains(&field.as_str()));
+            map
+        }
+        _ => Map::new(),
+    }
+}
+
+/// The changed fields only; of lists of updates, the new and the corrected ones.
+fn changed(old: &Map<String, Value>, new: &Map<String, Value>) -> (Map<String, Value>, Map<String, Value>) {
+    let (mut was, mut is) = (Map::new(), Map::new());
+    for (field, new) in new {
+        let old = old.get(field).cloned().unwrap_or(Value::Null);
+        if old == *new {
+            continue;
+        }
+        if let ("updates", Some(old), Some(new)) = (field.as_str(), old.as_array(), new.as_array()) {
+            let less = |these: &[Value], those: &[Value]| these.iter().filter(|one| !those.contains(one)).cloned().collect::<Vec<_>>();
+            was.insert(field.clone(), less(old, new).into());
+            is.insert(field.clone(), less(new, old).into());
+        } else {
+            was.insert(field.clone(), old);
+            is.insert(field.clone(), new.clone());
+        }
+    }
+    (was, is)
+}
+
+fn part(map: Map<String, Value>, takes: impl Fn(&str) -> bool) -> (Map<String, Value>, Map<String, Value>) {
+    map.into_iter().partition(|(field, _)| takes(field))
+}
+
+/// The services whose status visitors now see differently, as far as they see that the incident touches them.
+fn effects(
+    before: &OrgView<'_, Public>,
+    after: &OrgView<'_, Public>,
+    old: Option<&Facts>,
+    new: Option<&Facts>,
+) -> Result<(Vec<Value>, Vec<Value>)> {
+    let mut touched: HashSet<Id<Service>> = HashSet::new();
+    let mut order = Vec::new();
+    for affected in [old, new].into_iter().flatten().filter_map(|facts| facts.fields.get("affected")?.as_array()).flatten() {
+        if let Some(id) = affected["service_id"].as_str().and_then(|id| id.parse().ok())
+            && touched.insert(id)
+        {
+            order.push(id);
+        }
+    }
+    let (mut was, mut is) = (Vec::new(), Vec::new());
+    for id in order {
+        if let (Some(old), Some(new)) = (before.service(id)?, after.service(id)?)
+            && old.status != new.status
+        {
+            was.push(json!({ "id": id, "name": old.name, "status": old.status }));
+            is.push(json!({ "id": id, "name": new.name, "status": new.status }));
+        }
+    }
+    Ok((was, is))
+}
+
+/// An entry of a page's log as it may be shown now; `None` if what it speaks of may not.
+///
+/// That a thing disappeared is told also afterwards, since a client that was away still shows it; but its name only if visitors may read it now.
+///
+/// # Errors
+/// What the store says.
+pub fn revisit(view: &OrgView<'_, Public>, mut event: Value) -> Result<Option<Value>> {
+    let kind = event["type"].as_str().unwrap_or_default().to_owned();
+    let gone = [EventType::ServiceDeleted, EventType::GroupDeleted, EventType::IncidentDeleted].iter().any(|word| word.as_str() == kind);
+    let id = event["subject"]["id"].as_str().unwrap_or_default().to_owned();
+    let (visible, nameable) = match event["subject"]["kind"].as_str() {
+        Some("organization") => (true, true),
+        Some("service") => match id.parse() {
+            Ok(id) => (view.service(id)?.is_some(), view.may_name(id)?),
+            Err(_) => (false, false),
+        },
+        Some("group") => both(id.parse().ok().map(|id| view.group(id)).transpose()?.flatten().is_some()),
+        Some("incident") => both(id.parse().ok().map(|id| view.incident(id)).transpose()?.flatten().is_some()),
+        _ => (false, false),
+    };
+    if !visible && !gone {
+        return Ok(None);
+    }
+    if !nameable {
+        event["subject"]["name"] = Value::Null;
+    }
+    for side in ["before", "after"] {
+        for (list, key) in [("affected", "service_id"), ("services", "id")] {
+            let Some(entries) = event["data"][side].get_mut(list).and_then(Value::as_array_mut) else { continue };
+            let mut kept = Vec::new();
+            for entry in entries.drain(..) {
+                let seen = entry[key].as_str().and_then(|id| id.parse().ok()).map(|id| view.may_name(id)).transpose()?;
+                if seen == Some(true) {
+                    kept.push(entry);
+                }
+            }
+            *entries = kept;
+        }
+    }
+    Ok(Some(event))
+}
+
+fn both(seen: bool) -> (bool, bool) {
+    (seen, seen)
+}

@@ -1,0 +1,129 @@
+//! Sessions: who is signed in, from where, until when. The cookie carries the id alone, so that ending one takes effect at once.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::user::User;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::id::{Id, Kind};
+use crate::store::{AnyIndex, Document, Index, Signal, SystemDocument, SystemTx};
+
+/// A signed-in browser or program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its id: all that the cookie tells.
+    pub id: Id<Session>,
+    /// Whose.
+    pub user_id: Id<User>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last used, to the hour.
+    pub seen_at: Timestamp,
+    /// Its end, however much it is used.
+    pub expires_at: Timestamp,
+    /// From where it began.
+    pub address: String,
+    /// With what it began, at most 200 characters.
+    pub user_agent: String,
+}
+
+impl Kind for Session {
+    const PREFIX: &'static str = "ses";
+}
+impl Session {
+    /// A user's sessions, oldest first.
+    pub const BY_USER: Index<Session, Id<User>, Timestamp> = Index { number: 1, group: &["user_id"], sort: &["created_at"], key: |s| Some((s.user_id, s.created_at)) };
+    /// All, the soonest to end first.
+    pub const BY_END: Index<Session, (), Timestamp> = Index { number: 2, group: &[], sort: &["expires_at"], key: |s| Some(((), s.expires_at)) };
+}
+impl Document for Session {
+    const NAME: &'static str = "sessions";
+    const NUMBER: u16 = 2;
+    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[&Self::BY_USER, &Self::BY_END];
+    fn id(&self) -> Id<Self> {
+        self.id
+    }
+}
+impl SystemDocument for Session {}
+
+/// How long sessions last.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetime {
+    /// Unused for this long, a session ends.
+    pub idle: Duration,
+    /// It ends after this long in any case.
+    pub absolute: Duration,
+}
+
+/// How exactly `seen_at` is kept: a write for each request would make reading cost a sync.
+const SEEN_EVERY: Duration = Duration::from_secs(3_600);
+/// How many ended sessions one sign-in clears away.
+const CLEAR: usize = 20;
+
+/// From where someone signs in.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// The client's address.
+    pub address: String,
+    /// What it calls itself.
+    pub user_agent: String,
+}
+
+/// Begins a session; a sign-in always gets a new one.
+///
+/// # Errors
+/// What the store says.
+pub fn begin(tx: &mut SystemTx<'_>, user: Id<User>, lifetime: Lifetime, origin: &Origin) -> Result<Session> {
+    let now = tx.now();
+    for ended in tx.scan(Session::BY_END.of(()).limit(CLEAR))?.items.into_iter().filter(|session| session.expires_at <= now) {
+        end(tx, ended.id);
+    }
+    let user_agent = origin.user_agent.chars().filter(|c| !c.is_control()).take(200).collect();
+    let expires_at = now.plus(lifetime.absolute);
+    let session = Session { id: tx.new_id(), user_id: user, created_at: now, seen_at: now, expires_at, address: origin.address.clone(), user_agent };
+    tx.put(&session)?;
+    Ok(session)
+}
+
+/// Whether the session still holds.
+pub fn is_live(session: &Session, lifetime: Lifetime, now: Timestamp) -> bool {
+    now < session.expires_at && now < session.seen_at.plus(lifetime.idle)
+}
+
+/// Whether it is time to note that the session is used.
+pub fn wants_touch(session: &Session, now: Timestamp) -> bool {
+    now >= session.seen_at.plus(SEEN_EVERY)
+}
+
+/// Notes that the session is used.
+///
+/// # Errors
+/// What the store says.
+pub fn touch(tx: &mut SystemTx<'_>, id: Id<Session>) -> Result<()> {
+    if let Some(session) = tx.find(id)? {
+        let seen_at = tx.now();
+        tx.put(&Session { seen_at, ..session })?;
+    }
+    Ok(())
+}
+
+/// Ends a session and what was opened through it.
+pub fn end(tx: &mut SystemTx<'_>, id: Id<Session>) {
+    tx.delete(id);
+    tx.signal(Signal::SessionEnded(id));
+}
+
+/// Ends all of a user's sessions but one.
+///
+/// # Errors
+/// What the store says.
+pub fn end_others(tx: &mut SystemTx<'_>, user: Id<User>, but: Option<Id<Session>>) -> Result<()> {
+    for session in tx.scan(Session::BY_USER.of(user))?.items {
+        if Some(session.id) != but {
+            end(tx, session.id);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! The port: what an engine answers about what is committed.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::document::Parts;
+use super::redb;
+use super::scan::Cursor;
+use crate::domain::page::Page;
+use crate::domain::public_event::PublicEvent;
+use crate::error::Result;
+use crate::id::Id;
+
+/// Whose rows: an organization's, or nobody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope(pub(crate) Uuid);
+
+impl Scope {
+    /// What belongs to no organization.
+    pub const SYSTEM: Scope = Scope(Uuid::nil());
+}
+
+/// Which log: an organization's, with everything, or a page's, with what visitors may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LogKind {
+    /// The organization's log: its timeline.
+    Org(Uuid),
+    /// A page's public log.
+    Page(Uuid),
+}
+
+impl LogKind {
+    /// The log's own id.
+    pub fn uuid(self) -> Uuid {
+        match self {
+            LogKind::Org(id) | LogKind::Page(id) => id,
+        }
+    }
+}
+
+/// One numbered entry of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    log: LogKind,
+    seq: u64,
+    json: Bytes,
+    services: Vec<Uuid>,
+}
+
+impl LogEntry {
+    /// An entry of an organization's log: the event as JSON, and the services whose own timelines show it.
+    pub(crate) fn org(org: Uuid, seq: u64, json: Vec<u8>, services: Vec<Uuid>) -> Self {
+        Self { log: LogKind::Org(org), seq, json: json.into(), services }
+    }
+
+    /// An entry of a page's log. A page's log, and so a page's room, takes public events alone:
+    ///
+    /// ```
+    /// use allclear::{domain::{page::Page, public_event::PublicEvent}, id::Id, store::LogEntry};
+    /// fn announce(page: Id<Page>, event: &PublicEvent) -> LogEntry {
+    ///     LogEntry::public(page, 1, event)
+    /// }
+    /// ```
+    /// An organization's event, with its actor and what is private in it, does not go in:
+    /// ```compile_fail,E0308
+    /// use allclear::{domain::page::Page, event::Event, id::Id, store::LogEntry};
+    /// fn announce(page: Id<Page>, event: &Event) -> LogEntry {
+    ///     LogEntry::public(page, 1, event)
+    /// }
+    /// ```
+    pub fn public(page: Id<Page>, seq: u64, event: &PublicEvent) -> Self {
+        Self { log: LogKind::Page(page.uuid()), seq, json: event.to_json().to_string().into(), services: Vec::new() }
+    }
+
+    /// Where it stands.
+    pub fn log(&self) -> LogKind {
+        self.log
+    }
+
+    /// Its number: 1, 2, 3 … without gaps.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The event as JSON, as clients get it.
+    pub fn json(&self) -> &Bytes {
+        &self.json
+    }
+
+    /// The services whose own timelines show it (organization logs only).
+    pub fn services(&self) -> &[Uuid] {
+        &self.services
+    }
+}
+
+/// A request for rows, as engines see it.
+#[derive(Debug)]
+pub struct RowQuery {
+    /// Whose.
+    pub scope: Scope,
+    /// The collection's number.
+    pub collection: u16,
+    /// The index's number and the group; `None` = by id.
+    pub index: Option<(u8, Parts)>,
+    /// Backwards.
+    pub newest: bool,
+    /// Only what comes after this place in the order asked for.
+    pub after: Option<Cursor>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// Reading direction and bounds of a log.
+#[derive(Debug, Clone, Copy)]
+pub struct LogRange {
+    /// Only numbers greater than this.
+    pub after: u64,
+    /// Only numbers less than this.
+    pub before: u64,
+    /// Highest first.
+    pub newest: bool,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// What is committed, on one of the engines. `Copy`, so that a transaction and the views it lends share it.
+#[derive(Clone, Copy)]
+pub enum Base<'a> {
+    /// Inside redb's writer: what was committed and what the batch's earlier commands wrote.
+    RedbWrite(&'a redb::WriteTables<'a>),
+    /// A redb snapshot.
+    RedbRead(&'a redb::ReadTables),
+}
+
+macro_rules! each {
+    ($self:ident, $tables:ident => $body:expr) => {
+        match $self {
+            Base::RedbWrite($tables) => $body,
+            Base::RedbRead($tables) => $body,
+        }
+    };
+}
+
+impl Base<'_> {
+    /// One document.
+    pub(crate) fn get(self, scope: Scope, collection: u16, id: Uuid) -> Result<Option<Vec<u8>>> {
+        each!(self, tables => redb::get(&tables.rows, scope, collection, id))
+    }
+
+    /// Documents with their ids, in the order asked for.
+    pub(crate) fn scan(self, query: &RowQuery) -> Result<Vec<(Uuid, Vec<u8>)>> {
+        each!(self, tables => redb::scan(&tables.rows, &tables.index, query))
+    }
+
+    /// The number of the last entry of a log; 0 = none yet.
+    pub(crate) fn head(self, log: LogKind) -> Result<u64> {
+        each!(self, tables => redb::head(&tables.heads, log))
+    }
+
+    /// Entries of a log with their numbers.
+    pub(crate) fn log(self, log: LogKind, range: LogRange) -> Result<Vec<(u64, Vec<u8>)>> {
+        each!(self, tables => redb::log(&tables.log, log, range))
+    }
+
+    /// The entries of an organization's log that a service's timeline shows.
+    pub(crate) fn service_log(self, org: Uuid, service: Uuid, range: LogRange) -> Result<Vec<(u64, Vec<u8>)>> {
+        each!(self, tables => redb::service_log(&tables.log, &tables.touches, org, service, range))
+    }
+}

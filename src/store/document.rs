@@ -1,0 +1,151 @@
+//! How a noun is stored and found: its collection, its id, its index keys.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::id::{Id, Kind};
+
+/// A noun that is stored: a JSON document under its id, found by id or by one of its indexes.
+///
+/// JSON, because it describes itself: fields are added with defaults, and exports, backups and other engines speak the same.
+pub trait Document: Kind + Serialize + DeserializeOwned + Clone + Send + Sync + Sized {
+    /// The collection's name: a table's name on engines that have tables.
+    const NAME: &'static str;
+    /// The collection's number in stored keys; never reused.
+    const NUMBER: u16;
+    /// Every index, so that a write files the document under each.
+    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[];
+    /// The document's id.
+    fn id(&self) -> Id<Self>;
+}
+
+/// A document that belongs to one organization.
+pub trait OrgDocument: Document {}
+
+/// A document that belongs to no organization: users, sessions, who is a member where.
+pub trait SystemDocument: Document {}
+
+/// One component of an index key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+pub enum Part {
+    /// An id.
+    Uuid(Uuid),
+    /// A number, a position or a time in milliseconds.
+    Int(i64),
+    /// A text without NUL.
+    Text(String),
+}
+
+/// A list of parts: the group or the sort key of an index entry.
+pub type Parts = Vec<Part>;
+
+/// What can be (a part of) an index key.
+pub trait IntoParts {
+    /// As parts, in the order of their weight.
+    fn into_parts(self) -> Parts;
+}
+
+impl IntoParts for () {
+    fn into_parts(self) -> Parts {
+        Vec::new()
+    }
+}
+impl IntoParts for i64 {
+    fn into_parts(self) -> Parts {
+        vec![Part::Int(self)]
+    }
+}
+impl IntoParts for &str {
+    fn into_parts(self) -> Parts {
+        vec![Part::Text(self.into())]
+    }
+}
+impl IntoParts for String {
+    fn into_parts(self) -> Parts {
+        vec![Part::Text(self)]
+    }
+}
+impl<K> IntoParts for Id<K> {
+    fn into_parts(self) -> Parts {
+        vec![Part::Uuid(self.uuid())]
+    }
+}
+impl IntoParts for crate::clock::Timestamp {
+    fn into_parts(self) -> Parts {
+        vec![Part::Int(self.millis())]
+    }
+}
+impl<A: IntoParts, B: IntoParts> IntoParts for (A, B) {
+    fn into_parts(self) -> Parts {
+        let mut parts = self.0.into_parts();
+        parts.extend(self.1.into_parts());
+        parts
+    }
+}
+
+/// A way to find documents: all those of one group, in the order of the sort key and then of the id.
+pub struct Index<D, G, S> {
+    /// The index's number within its collection; never reused.
+    pub number: u8,
+    /// The group's column names, for engines with tables.
+    pub group: &'static [&'static str],
+    /// The sort key's column names.
+    pub sort: &'static [&'static str],
+    /// Where a document is filed; `None` = not in this index.
+    pub key: fn(&D) -> Option<(G, S)>,
+}
+
+/// An [`Index`] whose key types are forgotten.
+pub trait AnyIndex<D>: Sync {
+    /// Where a document is filed.
+    fn file(&self, document: &D) -> Option<Filed>;
+    /// The index's number.
+    fn number(&self) -> u8;
+}
+
+impl<D, G: IntoParts, S: IntoParts> AnyIndex<D> for Index<D, G, S> {
+    fn file(&self, document: &D) -> Option<Filed> {
+        let (group, sort) = (self.key)(document)?;
+        Some(Filed { index: self.number, group: group.into_parts(), sort: sort.into_parts() })
+    }
+
+    fn number(&self) -> u8 {
+        self.number
+    }
+}
+
+/// One index entry of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filed {
+    /// The index's number.
+    pub index: u8,
+    /// What it is grouped by.
+    pub group: Parts,
+    /// What it is sorted by within the group.
+    pub sort: Parts,
+}
+
+/// A document as engines see it.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// JSON.
+    pub doc: Vec<u8>,
+    /// Its index entries.
+    pub filed: Vec<Filed>,
+}
+
+impl Row {
+    /// Encodes a document and its index entries.
+    pub(crate) fn of<D: Document>(document: &D) -> Result<Self> {
+        let doc = serde_json::to_vec(document).map_err(|error| Error::internal(format!("{} can't be encoded: {error}", D::NAME)))?;
+        let filed = D::INDEXES.iter().filter_map(|index| index.file(document)).collect();
+        Ok(Self { doc, filed })
+    }
+}
+
+/// Decodes a stored document.
+pub(crate) fn decode<D: Document>(bytes: &[u8]) -> Result<D> {
+    serde_json::from_slice(bytes).map_err(|error| Error::internal(format!("a stored {} can't be read: {error}", D::NAME)))
+}

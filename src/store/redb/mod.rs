@@ -1,0 +1,128 @@
+//! The embedded engine: redb, one writer thread with group commit, MVCC snapshots for reads.
+
+mod tables;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use redb::{Database, DatabaseError, ReadableDatabase, StorageError};
+use tokio::sync::mpsc;
+
+use super::{Base, Committed, OpenError, Run, SCHEMA, unavailable};
+use crate::error::{Error, Result};
+pub(super) use tables::{get, head, log, scan, service_log};
+pub use tables::{ReadTables, WriteTables};
+
+/// Where the data is.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// In this file.
+    File(PathBuf),
+    /// In memory, gone with the process.
+    Memory,
+}
+
+impl Place {
+    fn name(&self) -> String {
+        match self {
+            Place::File(path) => path.display().to_string(),
+            Place::Memory => "the store in memory".into(),
+        }
+    }
+
+    fn open(&self, cache_bytes: usize) -> Result<Database, OpenError> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(cache_bytes);
+        let opened = match self {
+            Place::File(path) => builder.create(path),
+            Place::Memory => builder.create_with_backend(redb::backends::InMemoryBackend::new()),
+        };
+        opened.map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(self.name()),
+            other => OpenError::Failed { path: self.name(), detail: other.to_string() },
+        })
+    }
+}
+
+/// The database, shared by readers and the writer.
+///
+/// An `RwLock` that readers hold shared for one snapshot. The writer takes it alone only to reopen the file after a disk fault: redb refuses every
+/// write after the first failed one, even when there is space again. `None` while that has not worked yet.
+type Shared = Arc<RwLock<Option<Database>>>;
+
+/// How many commands may wait. Beyond that the caller hears `Unavailable` at once instead of a growing delay.
+const QUEUE: usize = 8_192;
+
+/// The engine.
+pub(super) struct Redb {
+    database: Shared,
+    epoch: String,
+    /// The writer's queue; taken away on [`close`](Self::close), which ends the writer once it is empty.
+    queue: Mutex<Option<SyncSender<Run>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Redb {
+    pub(super) fn open(place: Place, cache_bytes: usize) -> Result<(Self, mpsc::UnboundedReceiver<Committed>), OpenError> {
+        let failed = |detail: String| OpenError::Failed { path: place.name(), detail };
+        let database = place.open(cache_bytes)?;
+        let found = tables::prepare(&database, SCHEMA).map_err(|error| failed(error.to_string()))?;
+        if found.schema > SCHEMA {
+            return Err(OpenError::Newer { path: place.name(), found: found.schema });
+        }
+        let database: Shared = Arc::new(RwLock::new(Some(database)));
+        let (queue, commands) = sync_channel(QUEUE);
+        let (news, follower) = mpsc::unbounded_channel();
+        let writer = writer::Writer { database: database.clone(), place, cache_bytes, news };
+        let thread = std::thread::Builder::new()
+            .name("allclear-writer".into())
+            .spawn(move || writer.run(&commands))
+            .map_err(|error| OpenError::Failed { path: "the writer thread".into(), detail: error.to_string() })?;
+        let engine = Self { database, epoch: found.epoch, queue: Mutex::new(Some(queue)), writer: Mutex::new(Some(thread)) };
+        Ok((engine, follower))
+    }
+
+    pub(super) fn submit(&self, run: Run) -> Result<()> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        match queue.as_ref().map(|queue| queue.try_send(run)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) | None => Err(unavailable()),
+        }
+    }
+
+    pub(super) fn read<T>(&self, read: impl FnOnce(Base<'_>) -> Result<T>) -> Result<T> {
+        let guard = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = guard.as_ref().ok_or_else(unavailable)?;
+        let transaction = database.begin_read().map_err(Error::internal)?;
+        let tables = ReadTables::open(&transaction).map_err(Error::internal)?;
+        read(Base::RedbRead(&tables))
+    }
+
+    pub(super) fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    pub(super) fn close(&self) {
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(thread) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the store's writer ended by a panic");
+        }
+    }
+}
+
+impl Drop for Redb {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// A storage fault as the domain hears it: the caller may try again, the log says what happened.
+pub(super) fn fault(error: StorageError) -> Error {
+    tracing::error!(%error, "the store can't be read");
+    unavailable()
+}

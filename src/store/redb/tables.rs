@@ -1,0 +1,331 @@
+//! redb's tables and the bytes of their keys.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `rows` | scope 16, collection 2, id 16 | the index keys it is filed under, then JSON |
+//! | `index` | scope 16, collection 2, index 1, group, sort, id 16 | nothing |
+//! | `log` | log 16, number 8 | the event as JSON |
+//! | `touches` | organization 16, service 16, number 8 | nothing |
+//! | `heads` | log 16 | the last number |
+//! | `meta` | name | the schema version, the epoch |
+//!
+//! Numbers are big-endian, signed ones with the sign flipped, texts end with a NUL (which no stored text contains): keys sort as their parts do.
+
+use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
+use uuid::Uuid;
+
+use super::super::base::{LogKind, LogRange, RowQuery, Scope};
+use super::super::document::{Filed, Part, Row};
+use super::super::writes::WriteSet;
+use super::fault;
+use crate::error::Result;
+
+type Bytes = &'static [u8];
+const ROWS: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("rows");
+const INDEX: TableDefinition<'_, Bytes, ()> = TableDefinition::new("index");
+const LOG: TableDefinition<'_, Bytes, Bytes> = TableDefinition::new("log");
+const TOUCHES: TableDefinition<'_, Bytes, ()> = TableDefinition::new("touches");
+const HEADS: TableDefinition<'_, u128, u64> = TableDefinition::new("heads");
+const META: TableDefinition<'_, &'static str, &'static str> = TableDefinition::new("meta");
+
+/// The tables inside a write transaction.
+pub struct WriteTables<'t> {
+    pub(crate) rows: Table<'t, Bytes, Bytes>,
+    pub(crate) index: Table<'t, Bytes, ()>,
+    pub(crate) log: Table<'t, Bytes, Bytes>,
+    pub(crate) touches: Table<'t, Bytes, ()>,
+    pub(crate) heads: Table<'t, u128, u64>,
+}
+
+/// The tables of a snapshot.
+pub struct ReadTables {
+    pub(crate) rows: ReadOnlyTable<Bytes, Bytes>,
+    pub(crate) index: ReadOnlyTable<Bytes, ()>,
+    pub(crate) log: ReadOnlyTable<Bytes, Bytes>,
+    pub(crate) touches: ReadOnlyTable<Bytes, ()>,
+    pub(crate) heads: ReadOnlyTable<u128, u64>,
+}
+
+impl ReadTables {
+    pub(super) fn open(transaction: &ReadTransaction) -> Result<Self, TableError> {
+        Ok(Self {
+            rows: transaction.open_table(ROWS)?,
+            index: transaction.open_table(INDEX)?,
+            log: transaction.open_table(LOG)?,
+            touches: transaction.open_table(TOUCHES)?,
+            heads: transaction.open_table(HEADS)?,
+        })
+    }
+}
+
+impl<'t> WriteTables<'t> {
+    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, TableError> {
+        Ok(Self {
+            rows: transaction.open_table(ROWS)?,
+            index: transaction.open_table(INDEX)?,
+            log: transaction.open_table(LOG)?,
+            touches: transaction.open_table(TOUCHES)?,
+            heads: transaction.open_table(HEADS)?,
+        })
+    }
+
+    /// Puts a command's writes into the transaction.
+    pub(super) fn apply(&mut self, writes: &WriteSet) -> Result<(), redb::StorageError> {
+        for ((scope, collection, id), (_, row)) in &writes.rows {
+            let key = row_key(*scope, *collection, *id);
+            let filed = row.as_ref().map(|row| row.filed.iter().map(|filed| index_suffix(filed)).collect::<Vec<_>>()).unwrap_or_default();
+            let before = match row {
+                Some(row) => self.rows.insert(key.as_slice(), encode_row(row, &filed).as_slice())?.map(|old| old.value().to_vec()),
+                None => self.rows.remove(key.as_slice())?.map(|old| old.value().to_vec()),
+            };
+            // What a row was filed under stands in the row itself, so that a move or a delete needs no old decode.
+            let before = before.as_deref().map(|value| decode_row(value).0).unwrap_or_default();
+            for gone in before.iter().filter(|suffix| !filed.iter().any(|new| new == *suffix)) {
+                self.index.remove(index_key(*scope, *collection, gone, *id).as_slice())?;
+            }
+            for new in filed.iter().filter(|suffix| !before.contains(&suffix.as_slice())) {
+                self.index.insert(index_key(*scope, *collection, new, *id).as_slice(), ())?;
+            }
+        }
+        for entry in &writes.entries {
+            let log = entry.log().uuid();
+            self.log.insert(log_key(log, entry.seq()).as_slice(), entry.json().as_ref())?;
+            self.heads.insert(log.as_u128(), entry.seq())?;
+            for service in entry.services() {
+                self.touches.insert(touch_key(log, *service, entry.seq()).as_slice(), ())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a file says of itself.
+pub(super) struct Found {
+    pub(super) schema: u32,
+    pub(super) epoch: String,
+}
+
+/// Makes the tables of a new file, reads the schema version of an old one. A newer schema is left untouched.
+pub(super) fn prepare(database: &Database, schema: u32) -> Result<Found, redb::Error> {
+    let transaction = database.begin_write()?;
+    let found = {
+        let mut meta = transaction.open_table(META)?;
+        let text = |name: &str, meta: &Table<'_, &'static str, &'static str>| meta.get(name).map(|value| value.map(|value| value.value().to_owned()));
+        match (text("schema", &meta)?, text("epoch", &meta)?) {
+            // A version that is no number was written by something newer than this program can know.
+            (Some(version), Some(epoch)) => Found { schema: version.parse().unwrap_or(u32::MAX), epoch },
+            _ => {
+                let epoch = u64::from_be_bytes(crate::id::secret());
+                let epoch = format!("{epoch:016x}");
+                meta.insert("schema", schema.to_string().as_str())?;
+                meta.insert("epoch", epoch.as_str())?;
+                Found { schema, epoch }
+            }
+        }
+    };
+    if found.schema > schema {
+        transaction.abort()?;
+    } else {
+        WriteTables::open(&transaction)?;
+        transaction.commit()?;
+    }
+    Ok(found)
+}
+
+pub(crate) fn get(rows: &impl ReadableTable<Bytes, Bytes>, scope: Scope, collection: u16, id: Uuid) -> Result<Option<Vec<u8>>> {
+    let value = rows.get(row_key(scope, collection, id).as_slice()).map_err(fault)?;
+    Ok(value.map(|value| decode_row(value.value()).1.to_vec()))
+}
+
+pub(crate) fn scan(
+    rows: &impl ReadableTable<Bytes, Bytes>,
+    index: &impl ReadableTable<Bytes, ()>,
+    query: &RowQuery,
+) -> Result<Vec<(Uuid, Vec<u8>)>> {
+    let mut found = Vec::new();
+    let mut prefix = query.scope.0.as_bytes().to_vec();
+    prefix.extend(query.collection.to_be_bytes());
+    let Some((number, group)) = &query.index else {
+        let after = query.after.as_ref().map(|cursor| [prefix.as_slice(), cursor.id.as_bytes()].concat());
+        let (low, high) = bounds(&prefix, after, query.newest);
+        for entry in walk(rows.range::<&[u8]>((as_bound(&low), as_bound(&high))).map_err(fault)?, query.newest).take(query.limit) {
+            let (key, value) = entry.map_err(fault)?;
+            found.push((last_uuid(key.value()), decode_row(value.value()).1.to_vec()));
+        }
+        return Ok(found);
+    };
+    prefix.push(*number);
+    encode(group, &mut prefix);
+    let after = query.after.as_ref().map(|cursor| {
+        let mut key = prefix.clone();
+        encode(&cursor.sort, &mut key);
+        key.extend(cursor.id.as_bytes());
+        key
+    });
+    let (low, high) = bounds(&prefix, after, query.newest);
+    for entry in walk(index.range::<&[u8]>((as_bound(&low), as_bound(&high))).map_err(fault)?, query.newest).take(query.limit) {
+        let id = last_uuid(entry.map_err(fault)?.0.value());
+        if let Some(doc) = get(rows, query.scope, query.collection, id)? {
+            found.push((id, doc));
+        }
+    }
+    Ok(found)
+}
+
+pub(crate) fn head(heads: &impl ReadableTable<u128, u64>, log: LogKind) -> Result<u64> {
+    Ok(heads.get(log.uuid().as_u128()).map_err(fault)?.map_or(0, |seq| seq.value()))
+}
+
+pub(crate) fn log(log: &impl ReadableTable<Bytes, Bytes>, kind: LogKind, range: LogRange) -> Result<Vec<(u64, Vec<u8>)>> {
+    let Some((first, last)) = numbers(range) else { return Ok(Vec::new()) };
+    let (first, last) = (log_key(kind.uuid(), first), log_key(kind.uuid(), last));
+    let entries = log.range(first.as_slice()..=last.as_slice()).map_err(fault)?;
+    walk(entries, range.newest)
+        .take(range.limit)
+        .map(|entry| entry.map(|(key, json)| (last_number(key.value()), json.value().to_vec())).map_err(fault))
+        .collect()
+}
+
+pub(crate) fn service_log(
+    log: &impl ReadableTable<Bytes, Bytes>,
+    touches: &impl ReadableTable<Bytes, ()>,
+    org: Uuid,
+    service: Uuid,
+    range: LogRange,
+) -> Result<Vec<(u64, Vec<u8>)>> {
+    let Some((first, last)) = numbers(range) else { return Ok(Vec::new()) };
+    let (first, last) = (touch_key(org, service, first), touch_key(org, service, last));
+    let mut found = Vec::new();
+    for entry in walk(touches.range(first.as_slice()..=last.as_slice()).map_err(fault)?, range.newest).take(range.limit) {
+        let seq = last_number(entry.map_err(fault)?.0.value());
+        if let Some(json) = log.get(log_key(org, seq).as_slice()).map_err(fault)? {
+            found.push((seq, json.value().to_vec()));
+        }
+    }
+    Ok(found)
+}
+
+/// The first and last number of a range; `None` when it is empty.
+fn numbers(range: LogRange) -> Option<(u64, u64)> {
+    let first = range.after.checked_add(1)?;
+    let last = range.before.checked_sub(1)?;
+    (first <= last).then_some((first, last))
+}
+
+/// Forwards or backwards through the same range.
+fn walk<T>(range: impl DoubleEndedIterator<Item = T>, newest: bool) -> impl Iterator<Item = T> {
+    let (mut forward, mut backward) = if newest { (None, Some(range.rev())) } else { (Some(range), None) };
+    std::iter::from_fn(move || match (&mut forward, &mut backward) {
+        (Some(forward), _) => forward.next(),
+        (None, Some(backward)) => backward.next(),
+        (None, None) => None,
+    })
+}
+
+type Bound = std::ops::Bound<Vec<u8>>;
+
+fn as_bound(bound: &Bound) -> std::ops::Bound<&[u8]> {
+    bound.as_ref().map(Vec::as_slice)
+}
+
+/// The keys that start with `prefix` and come after `after` in the reading direction.
+///
+/// A cursor is the client's: whatever it says, the other bound and the prefix hold, so that it can't lead out of the range.
+fn bounds(prefix: &[u8], after: Option<Vec<u8>>, newest: bool) -> (Bound, Bound) {
+    let start = Bound::Included(prefix.to_vec());
+    let end = successor(prefix).map_or(Bound::Unbounded, Bound::Excluded);
+    match after {
+        None => (start, end),
+        Some(after) if newest => (start, Bound::Excluded(after)),
+        Some(after) => (Bound::Excluded(after), end),
+    }
+}
+
+/// The least key greater than all that start with `prefix`.
+fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut key = prefix.to_vec();
+    while let Some(last) = key.pop() {
+        if last < u8::MAX {
+            key.push(last + 1);
+            return Some(key);
+        }
+    }
+    None
+}
+
+fn row_key(scope: Scope, collection: u16, id: Uuid) -> [u8; 34] {
+    let mut key = [0; 34];
+    key[..16].copy_from_slice(scope.0.as_bytes());
+    key[16..18].copy_from_slice(&collection.to_be_bytes());
+    key[18..].copy_from_slice(id.as_bytes());
+    key
+}
+
+fn index_suffix(filed: &Filed) -> Vec<u8> {
+    let mut suffix = vec![filed.index];
+    encode(&filed.group, &mut suffix);
+    encode(&filed.sort, &mut suffix);
+    suffix
+}
+
+fn index_key(scope: Scope, collection: u16, suffix: &[u8], id: Uuid) -> Vec<u8> {
+    [scope.0.as_bytes(), collection.to_be_bytes().as_slice(), suffix, id.as_bytes()].concat()
+}
+
+fn log_key(log: Uuid, seq: u64) -> [u8; 24] {
+    let mut key = [0; 24];
+    key[..16].copy_from_slice(log.as_bytes());
+    key[16..].copy_from_slice(&seq.to_be_bytes());
+    key
+}
+
+fn touch_key(org: Uuid, service: Uuid, seq: u64) -> [u8; 40] {
+    let mut key = [0; 40];
+    key[..16].copy_from_slice(org.as_bytes());
+    key[16..32].copy_from_slice(service.as_bytes());
+    key[32..].copy_from_slice(&seq.to_be_bytes());
+    key
+}
+
+fn encode(parts: &[Part], key: &mut Vec<u8>) {
+    for part in parts {
+        match part {
+            Part::Uuid(id) => key.extend(id.as_bytes()),
+            Part::Int(number) => key.extend((number.cast_unsigned() ^ (1 << 63)).to_be_bytes()),
+            Part::Text(text) => {
+                key.extend(text.bytes().filter(|byte| *byte != 0));
+                key.push(0);
+            }
+        }
+    }
+}
+
+fn encode_row(row: &Row, filed: &[Vec<u8>]) -> Vec<u8> {
+    let mut value = vec![u8::try_from(filed.len()).unwrap_or(u8::MAX)];
+    for suffix in filed {
+        value.extend(u16::try_from(suffix.len()).unwrap_or(u16::MAX).to_be_bytes());
+        value.extend(suffix);
+    }
+    value.extend(&row.doc);
+    value
+}
+
+fn decode_row(value: &[u8]) -> (Vec<&[u8]>, &[u8]) {
+    let (count, mut rest) = value.split_first().map_or((0, value), |(count, rest)| (*count, rest));
+    let mut filed = Vec::new();
+    for _ in 0..count {
+        let Some((length, after)) = rest.split_at_checked(2) else { break };
+        let Some((suffix, after)) = after.split_at_checked(usize::from(u16::from_be_bytes([length[0], length[1]]))) else { break };
+        filed.push(suffix);
+        rest = after;
+    }
+    (filed, rest)
+}
+
+fn last_uuid(key: &[u8]) -> Uuid {
+    key.last_chunk().map_or(Uuid::nil(), |bytes| Uuid::from_bytes(*bytes))
+}
+
+fn last_number(key: &[u8]) -> u64 {
+    key.last_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}

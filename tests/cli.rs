@@ -1,0 +1,182 @@
+//! The program as an operator's shell sees it: arguments in, text and exit code out.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use serde_json::Value;
+
+/// What a run came to.
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+/// Runs the program in `dir` with no environment but `env`.
+fn allclear(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Ran {
+    let output = Command::new(env!("CARGO_BIN_EXE_allclear"))
+        .args(args)
+        .current_dir(dir)
+        .env_clear()
+        .envs(env.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts");
+    Ran {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).expect("text"),
+        err: String::from_utf8(output.stderr).expect("text"),
+    }
+}
+
+fn desk() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+#[test]
+fn version_and_help_are_answers() {
+    let dir = desk();
+
+    let version = allclear(dir.path(), &["--version"], &[]);
+    assert_eq!((version.code, version.out.trim()), (Some(0), concat!("allclear ", env!("CARGO_PKG_VERSION"))));
+
+    let help = allclear(dir.path(), &["--help"], &[]);
+    assert_eq!(help.code, Some(0));
+    for word in ["serve", "healthcheck", "config", "openapi", "completions", "--listen", "--data-dir", "78"] {
+        assert!(help.out.contains(word), "{word} is missing from: {}", help.out);
+    }
+}
+
+#[test]
+fn nonsense_on_the_command_line_is_a_usage_error() {
+    let dir = desk();
+    for args in [&["dance"][..], &["--lisen", "x"], &["--registration", "sometimes"], &["--listen", "8080"]] {
+        let ran = allclear(dir.path(), args, &[]);
+        assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.err);
+        assert!(ran.err.contains(args[args.len() - 1]), "{args:?}: {}", ran.err);
+        assert!(ran.out.is_empty());
+    }
+}
+
+#[test]
+fn a_bad_configuration_stops_every_subcommand_that_needs_it() {
+    let dir = desk();
+    std::fs::write(dir.path().join("bad.toml"), "\nlisten = \"here\"\nlog_fromat = \"json\"\n").unwrap();
+    for command in [&["--config", "bad.toml"][..], &["serve", "--config", "bad.toml"], &["config", "check", "--config=bad.toml"]] {
+        let ran = allclear(dir.path(), command, &[("ALLCLEAR_REGISTRATION", "sometimes")]);
+        assert_eq!(ran.code, Some(78), "{}", ran.err);
+        for word in ["listen (in bad.toml line 2)", "log_fromat (in bad.toml line 3)", "log_format", "ALLCLEAR_REGISTRATION"] {
+            assert!(ran.err.contains(word), "{word} is missing from: {}", ran.err);
+        }
+    }
+    let left_behind = std::fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(left_behind, 1, "nothing but bad.toml");
+}
+
+#[test]
+fn config_init_writes_a_file_that_works_and_never_overwrites() {
+    let dir = desk();
+    let path = dir.path().join("config.toml");
+
+    let first = allclear(dir.path(), &["config", "init"], &[]);
+    assert_eq!(first.code, Some(0), "{}", first.err);
+    assert!(first.out.contains("allclear --config config.toml"), "{}", first.out);
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(written, allclear::config::EXAMPLE);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(allclear(dir.path(), &["config", "check", "--config", "config.toml"], &[]).code, Some(0));
+
+    std::fs::write(&path, "log = \"warn\"").unwrap();
+    let second = allclear(dir.path(), &["config", "init"], &[]);
+    assert_eq!(second.code, Some(1));
+    assert!(second.err.contains("exists already"), "{}", second.err);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "log = \"warn\"");
+
+    assert_eq!(allclear(dir.path(), &["config", "init", "no/such/dir/a.toml"], &[]).code, Some(1));
+    assert_eq!(allclear(dir.path(), &["config", "init", "other.toml"], &[]).code, Some(0));
+}
+
+#[test]
+fn config_print_names_the_source_of_each_value() {
+    let dir = desk();
+    std::fs::write(dir.path().join("config.toml"), "log = \"warn\"").unwrap();
+    std::fs::write(dir.path().join("secret"), "correct horse battery").unwrap();
+    let env = [
+        ("ALLCLEAR_CONFIG", "config.toml"),
+        ("ALLCLEAR_DATA_DIR", "/srv/allclear"),
+        ("ALLCLEAR_BOOTSTRAP_EMAIL", "ada@example.com"),
+        ("ALLCLEAR_BOOTSTRAP_PASSWORD_FILE", "secret"),
+        ("ALLCLEAR_SERVICE_HOST", "10.0.0.1"),
+    ];
+
+    let ran = allclear(dir.path(), &["config", "print", "--listen", "[::1]:9"], &env);
+
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let line = |key: &str| ran.out.lines().find(|line| line.contains(key)).unwrap_or_else(|| panic!("{key} in {}", ran.out));
+    assert!(line("listen = ").starts_with("listen = \"[::1]:9\"") && line("listen = ").ends_with("# --listen"));
+    assert!(line("data_dir").ends_with("# ALLCLEAR_DATA_DIR"));
+    assert!(line("log = ").ends_with("# config.toml line 1"));
+    assert!(line("registration").ends_with("# default"));
+    assert!(line("bootstrap_password").ends_with("# ALLCLEAR_BOOTSTRAP_PASSWORD_FILE"));
+    assert!(!ran.out.contains("correct horse"));
+}
+
+#[test]
+fn healthcheck_follows_the_answer() {
+    let dir = desk();
+    for (answer, code) in [("HTTP/1.1 200 OK\r\n\r\n", 0), ("HTTP/1.1 503 Service Unavailable\r\n\r\n", 1), ("SSH-2.0\r\n", 1), ("", 1)] {
+        let (address, asked) = answers_once(answer);
+        let everywhere = format!("0.0.0.0:{}", address.port());
+        let ran = allclear(dir.path(), &["healthcheck"], &[("ALLCLEAR_LISTEN", everywhere.as_str())]);
+        assert_eq!(ran.code, Some(code), "{answer:?}: {}{}", ran.out, ran.err);
+        assert_eq!(asked.join().unwrap(), "GET /healthz HTTP/1.1\r\n");
+    }
+
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert_eq!(allclear(dir.path(), &["healthcheck", "--listen", &nobody.to_string()], &[]).code, Some(1));
+}
+
+/// A server for one connection; gives its address and, in the end, the first line that it was sent.
+fn answers_once(answer: &'static str) -> (SocketAddr, thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap());
+        let mut first = String::new();
+        lines.read_line(&mut first).unwrap();
+        // The whole head is read first: closing on unread bytes would reset the connection.
+        let mut line = String::new();
+        while lines.read_line(&mut line).unwrap() > 2 {
+            line.clear();
+        }
+        stream.write_all(answer.as_bytes()).unwrap();
+        first
+    });
+    (address, asked)
+}
+
+#[test]
+fn openapi_prints_the_document_without_a_configuration() {
+    let dir = desk();
+    let ran = allclear(dir.path(), &["openapi"], &[("ALLCLEAR_NONSENSE", "1")]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let document: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.0")), "{}", document["openapi"]);
+    assert!(document["paths"].as_object().is_some_and(|paths| !paths.is_empty()));
+}
+
+#[test]
+fn completions_know_our_words() {
+    let dir = desk();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = allclear(dir.path(), &["completions", shell], &[]);
+        assert_eq!(ran.code, Some(0), "{shell}: {}", ran.err);
+        assert!(ran.out.contains("healthcheck") && ran.out.contains("data-dir"), "{shell}");
+    }
+    assert_eq!(allclear(dir.path(), &["completions", "tcsh"], &[]).code, Some(2));
+}
