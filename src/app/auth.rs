@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{App, Registration, record};
+use super::{App, record};
 use crate::access::{Actor, Administer};
+use crate::config::Registration;
 use crate::domain::account::{self, Door, Profile, SignUp};
 use crate::domain::organization::OrgId;
 use crate::domain::session::{self, Origin, Session};

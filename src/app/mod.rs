@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::access::{Actor, ActorRef, Permission, Read};
 use crate::clock::Clock;
+use crate::config::Registration;
 use crate::domain::answered::Once;
 use crate::domain::organization::OrgId;
 use crate::domain::public::Public;
@@ -23,17 +24,6 @@ use crate::store::{Answer, Base, Committed, Context, LogEntry, LogKind, OrgTx, O
 use crate::throttle::Throttle;
 use crate::token::Keys;
 pub use auth::{Caller, SignUpInput, SignedIn};
-
-/// Who may sign up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Registration {
-    /// Everyone.
-    Open,
-    /// Whoever was invited.
-    Invite,
-    /// Nobody.
-    Closed,
-}
 
 /// What the operator decides about the application itself.
 #[derive(Debug, Clone)]

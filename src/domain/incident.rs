@@ -1,6 +1,8 @@
 //! Incidents: what is stored, and reading it. The operations are in [`operations`].
 
 mod operations;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 

@@ -13,10 +13,14 @@ pub mod page;
 pub mod password;
 pub mod public;
 pub mod public_event;
+#[cfg(test)]
+mod public_tests;
 pub mod service;
 pub mod session;
 pub mod slug;
 pub mod status;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod text;
 pub mod timeline;
 pub mod user;

@@ -48,7 +48,25 @@ fn is_common(password: &str, known: &[&str]) -> bool {
     }
     let mine = known.iter().flat_map(|text| text.split(|c: char| !c.is_alphanumeric())).map(str::to_lowercase).filter(|word| word.len() >= 3);
     let words: Vec<String> = COMMON.iter().map(|word| (*word).to_owned()).chain(mine).collect();
-    folded.split(|c: char| !c.is_alphabetic()).filter(|run| !run.is_empty()).all(|run| is_made_of(run, &words)) || words.iter().any(|word| word.len() >= 6 && is_repeat(&folded, word))
+    [folded.clone(), plain(&folded)].iter().any(|folded| {
+        folded.split(|c: char| !c.is_alphabetic()).filter(|run| !run.is_empty()).all(|run| is_made_of(run, &words))
+            || words.iter().any(|word| word.len() >= 6 && is_repeat(folded, word))
+    })
+}
+
+/// With the digits and signs that people write for letters read as those letters, except in the number at the end.
+fn plain(folded: &str) -> String {
+    let word = folded.trim_end_matches(|c: char| !c.is_alphabetic());
+    let letter = |c| match c {
+        '@' | '4' => 'a',
+        '0' => 'o',
+        '1' | '!' => 'i',
+        '3' => 'e',
+        '5' | '$' => 's',
+        '7' => 't',
+        other => other,
+    };
+    word.chars().map(letter).chain(folded[word.len()..].chars()).collect()
 }
 
 /// Whether a run of letters is nothing but these words in a row.

@@ -220,6 +220,12 @@ impl OrgView<'_, Public> {
         Ok(all.into_iter().map(|incident| incident.id).collect())
     }
 
+    /// The organization's first page; for tests.
+    #[cfg(test)]
+    pub(super) fn first_page(&self) -> Result<Id<Page>> {
+        Ok(self.pages()?[0].id)
+    }
+
     /// The pages of the organization.
     pub(super) fn pages(&self) -> Result<Vec<Page>> {
         Ok(self.all().scan(crate::store::Scan::all())?.items)

@@ -110,7 +110,8 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
-/// Serves the embedded files; belongs at `/assets/*`.
+/// Serves the embedded files. Belongs `at("/assets/*name", Assets)`, not in a `nest`, which would take `/assets` off the path; the whole
+/// router may be nested below the base URL's own path.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Assets;
 
@@ -118,7 +119,7 @@ impl Endpoint for Assets {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let path = request.original_uri().path();
+        let path = request.uri().path();
         let Some(asset) = path.strip_prefix("/assets/").and_then(|name| ASSETS.get(name)) else {
             return Err(NotFoundError.into());
         };
@@ -165,19 +166,14 @@ impl Asset {
 mod tests {
     use std::{fs, io::Read as _, path::Path};
 
-    use poem::web::{LocalAddr, RemoteAddr};
-
     use super::*;
 
-    /// A request as it comes from a connection, so that the endpoint sees the original address.
     fn request(method: Method, path: &str, list: &[(&'static str, &str)]) -> Request {
-        let mut head = http::Request::builder().method(method).uri(path);
+        let mut request = Request::builder().method(method).uri_str(path);
         for (name, value) in list {
-            head = head.header(*name, *value);
+            request = request.header(*name, *value);
         }
-        let (parts, ()) = head.body(()).unwrap().into_parts();
-        let parts = poem::RequestParts::from((parts, LocalAddr::default(), RemoteAddr::default(), http::uri::Scheme::HTTP));
-        Request::from_parts(parts, poem::Body::empty())
+        request.finish()
     }
 
     /// The largest text there is: worth compressing.
@@ -222,7 +218,7 @@ mod tests {
             if path.is_dir() {
                 unread.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
             } else if let Ok(text) = fs::read_to_string(&path) {
-                for call in text.split("assets::url(\"").skip(1) {
+                for call in ["assets::url(\"", ".asset(\""].iter().flat_map(|start| text.split(start).skip(1)) {
                     let name = call.split('"').next().unwrap();
                     assert!(find(name).is_some(), "{} names {name}", path.display());
                 }

@@ -45,9 +45,9 @@ pub(super) fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.h2_streams)
-        .max_pending_accept_reset_streams(20)
+        .max_pending_accept_reset_streams(20_usize)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
-        .initial_stream_window_size(256 * 1024)
+        .initial_stream_window_size(256 * 1024_u32)
         .max_send_buf_size(64 * 1024)
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(20));

@@ -95,7 +95,7 @@ impl LogEntry {
 
 /// A request for rows, as engines see it.
 #[derive(Debug)]
-pub struct RowQuery {
+pub(crate) struct RowQuery {
     /// Whose.
     pub scope: Scope,
     /// The collection's number.

@@ -129,7 +129,7 @@ pub struct Filed {
 
 /// A document as engines see it.
 #[derive(Debug, Clone)]
-pub struct Row {
+pub(crate) struct Row {
     /// JSON.
     pub doc: Vec<u8>,
     /// Its index entries.

@@ -17,6 +17,8 @@ mod base;
 mod document;
 pub mod redb;
 mod scan;
+#[cfg(test)]
+mod suite;
 mod tx;
 mod writes;
 

@@ -1,0 +1,176 @@
+//! What visitors see and hear. Each of these fails when its filter in `public.rs` or `public_event.rs` is taken away.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::service::{self, ServicePatch, Visibility};
+use super::status::{Impact, IncidentStatus, ServiceStatus::*};
+use super::testing::TestOrg;
+
+fn types(events: &[Value]) -> Vec<&str> {
+    events.iter().map(|event| event["type"].as_str().unwrap()).collect()
+}
+
+/// Everything visitors could get hold of, as one text.
+fn everything(org: &mut TestOrg) -> String {
+    let page = org.page();
+    let (_, heard) = org.new_logs();
+    format!("{:?} {:?} {:?} {:?} {:?}", page.sections, page.active, page.days, heard, org.replay())
+}
+
+#[test]
+fn a_private_service_and_its_incident_are_not_even_numbered() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    let before = org.page().seq;
+    let secret = org.service("Ledger", Visibility::Private, Operational);
+    org.patch(secret, ServicePatch { name: Some("Ledger 2".into()), ..ServicePatch::default() });
+    let incident = org.open("Ledger is down", [("Ledger 2", MajorOutage)]);
+    org.resolve(incident);
+    assert_eq!(org.page().seq, before);
+    assert!(!everything(&mut org).contains("Ledger"));
+    assert_eq!(org.page().rollup.description, "All Systems Operational");
+}
+
+#[test]
+fn made_public_it_shows_nothing_of_its_private_past() {
+    let mut org = TestOrg::new();
+    let secret = org.service("Ledger", Visibility::Private, Operational);
+    let over = org.open("Old secret trouble", [("Ledger", MajorOutage)]);
+    org.resolve(over);
+    let open = org.open("Open secret trouble", [("Ledger", PartialOutage)]);
+    org.advance(Duration::from_secs(60));
+    org.new_logs();
+
+    org.show(secret, Visibility::Public);
+    let (_, heard) = org.new_logs();
+    assert_eq!(types(&heard), ["service.created"]);
+    assert_eq!(heard[0]["data"]["after"]["status"], "partial_outage", "what is true now is told");
+    assert!(heard[0].get("actor").is_none());
+    let all = everything(&mut org);
+    assert!(!all.contains("secret trouble") && !all.contains("We are looking"), "{all}");
+
+    org.say(open, IncidentStatus::Identified, "Said in public.");
+    let (_, heard) = org.new_logs();
+    assert_eq!(types(&heard), ["incident.opened"]);
+    let page = org.page();
+    assert_eq!(page.active[0].updates.len(), 1);
+    assert_eq!(page.active[0].updates[0].message, "Said in public.");
+    assert_eq!(page.active[0].started_at, org.now());
+    assert!(!everything(&mut org).contains("We are looking"));
+}
+
+#[test]
+fn made_private_it_leaves_with_its_incidents_and_its_name() {
+    let mut org = TestOrg::new().with_service("Ledger", Operational).with_service("API", Operational);
+    org.open("Ledger is down", [("Ledger", MajorOutage)]);
+    let ledger = org.named("Ledger");
+    org.new_logs();
+    org.show(ledger, Visibility::Private);
+    let (_, heard) = org.new_logs();
+    assert_eq!(types(&heard), ["service.deleted", "incident.deleted"]);
+    assert!(heard.iter().all(|event| event["data"]["before"] == json!({})));
+    assert_eq!(org.page().rollup.description, "All Systems Operational");
+
+    // Whoever comes back later hears that something is gone, but no longer its name.
+    let replay = org.replay();
+    assert!(types(&replay).contains(&"service.deleted"));
+    assert!(!format!("{replay:?}").contains("Ledger"), "{replay:?}");
+
+    org.change(move |tx| service::delete(tx, ledger, None)).unwrap();
+    assert!(!format!("{:?}", org.replay()).contains("Ledger"), "private names stay private after deletion");
+    assert_eq!(org.new_logs().1.len(), 0);
+}
+
+#[test]
+fn of_a_mixed_incident_only_the_public_part_is_seen() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    let secret = org.service("Ledger", Visibility::Private, Operational);
+    org.new_logs();
+    let incident = org.open("Something fails", [("API", DegradedPerformance), ("Ledger", MajorOutage)]);
+    let (members, heard) = org.new_logs();
+    assert!(members[0].to_string().contains("Ledger"));
+    assert!(!heard[0].to_string().contains("Ledger") && !heard[0].to_string().contains(&secret.to_string()));
+    assert_eq!(org.page().active[0].impact, Impact::Minor, "a derived impact must not tell of the private outage");
+
+    org.say(incident, IncidentStatus::Resolved, "Fixed.");
+    org.advance(Duration::from_secs(60));
+    org.show(secret, Visibility::Public);
+    let page = org.page();
+    let past = page.days.iter().flat_map(|day| &day.incidents).next().unwrap();
+    assert_eq!(past.affected.len(), 1, "that the ledger was part of it happened while it was private");
+    assert!(!format!("{:?}", org.replay()[..].iter().filter(|event| event["subject"]["kind"] == "incident").collect::<Vec<_>>()).contains("Ledger"));
+}
+
+#[test]
+fn replay_forgets_what_became_private() {
+    let mut org = TestOrg::new().with_service("API", Operational).with_service("Ledger", Operational);
+    org.open("Both fail", [("API", PartialOutage), ("Ledger", MajorOutage)]);
+    let ledger = org.named("Ledger");
+    org.show(ledger, Visibility::Private);
+    let replay = org.replay();
+    assert!(!format!("{replay:?}").contains("Ledger"), "{replay:?}");
+    assert!(types(&replay).contains(&"incident.opened"), "the public half of the incident is still told");
+    org.show(ledger, Visibility::Public);
+    assert!(types(&org.replay()).contains(&"service.created"));
+}
+
+#[test]
+fn a_group_is_seen_only_while_it_holds_something_public() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    let group = org.group("Project Nightingale");
+    let secret = org.service("Ledger", Visibility::Private, Operational);
+    let into = |group_id| ServicePatch { group_id: Some(group_id), ..ServicePatch::default() };
+    org.patch(secret, into(Some(group)));
+    assert!(!everything(&mut org).contains("Nightingale"));
+    let api = org.named("API");
+    org.patch(api, into(Some(group)));
+    let (_, heard) = org.new_logs();
+    assert_eq!(heard[0]["data"]["after"]["group"], "Project Nightingale");
+    assert_eq!(org.page().sections[0].group.as_ref().unwrap().name, "Project Nightingale");
+    org.patch(api, into(None));
+    assert!(org.page().sections[0].group.is_none());
+}
+
+#[test]
+fn public_numbers_have_no_gaps_and_say_nothing_of_private_work() {
+    let mut org = TestOrg::new();
+    let mut seen = Vec::new();
+    for number in 0..12 {
+        let visibility = if number % 3 == 0 { Visibility::Public } else { Visibility::Private };
+        org.service(&format!("Service {number}"), visibility, Operational);
+        seen.push(org.page().seq);
+    }
+    assert_eq!(seen, [2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5]);
+}
+
+#[test]
+fn authors_and_actors_are_never_told() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    let incident = org.open("Checkout fails", [("API", MajorOutage)]);
+    org.say(incident, IncidentStatus::Identified, "Found it.");
+    let (members, heard) = org.new_logs();
+    assert!(members.iter().all(|event| event["actor"]["name"] == "test"));
+    assert!(heard.iter().all(|event| !event.to_string().contains("actor") && !event.to_string().contains("author")));
+}
+
+#[test]
+fn an_incident_about_nothing_in_particular_is_public() {
+    let mut org = TestOrg::new();
+    org.open("Phones are down", []);
+    assert_eq!(org.page().active.len(), 1);
+    assert_eq!(types(&org.new_logs().1), ["incident.opened"]);
+}
+
+#[test]
+fn history_is_cut_by_days() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    let incident = org.open("Checkout fails", [("API", MajorOutage)]);
+    org.resolve(incident);
+    assert_eq!(org.page().days.len(), 14);
+    assert_eq!(org.page().days[0].incidents.len(), 1);
+    org.advance(Duration::from_secs(13 * 86_400));
+    assert_eq!(org.page().days[13].incidents.len(), 1);
+    org.advance(Duration::from_secs(86_400));
+    assert!(org.page().days.iter().all(|day| day.incidents.is_empty()));
+}

@@ -1,0 +1,240 @@
+//! From a configuration to a running server, and back to nothing without cutting anyone off.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::app::{App, Settings};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::session::Lifetime;
+use crate::error::Error;
+use crate::http::{Limits, RequestIds, SecurityHeaders, Server, Shutdown, TrustedProxies, bind, raise_fd_limit};
+use crate::id::{IdSource, secret};
+use crate::live;
+use crate::store::{Committed, OpenError, Store};
+use crate::token::Keys;
+use crate::web::{self, Web};
+
+/// Why the server did not start; each says what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory can't be made or used.
+    #[error("the data directory {path} can't be used: {error}; make it writable for this user, or name another with --data-dir")]
+    DataDir {
+        /// Which.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The key file can't be read or made.
+    #[error("{0}")]
+    Keys(String),
+    /// The store can't be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The address can't be listened on.
+    #[error("can't listen on {address}: {error}; stop what uses it, or name another with --listen")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The bootstrap's account was refused.
+    #[error("the first account (ALLCLEAR_BOOTSTRAP_EMAIL, ALLCLEAR_BOOTSTRAP_PASSWORD_FILE) can't be made: {0}")]
+    Bootstrap(Error),
+    /// Anything else.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl StartError {
+    /// The process's exit code, after `sysexits.h`: 75 when trying again later may help, 78 when the configuration must change, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            StartError::Store(OpenError::InUse(_)) | StartError::Listen { .. } => 75,
+            StartError::Store(OpenError::Newer { .. }) | StartError::Keys(_) | StartError::Bootstrap(_) => 78,
+            StartError::DataDir { .. } | StartError::Store(OpenError::Failed { .. }) | StartError::Failed(_) => 1,
+        }
+    }
+}
+
+/// Serves until SIGTERM or SIGINT; drains, then returns. A second signal returns at once.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn run(config: Config) -> Result<(), StartError> {
+    let mut interrupts = Interrupts::new().map_err(|error| StartError::Failed(format!("signals can't be heard: {error}")))?;
+    let (store, keys, news) = {
+        let config = config.clone();
+        let opened = tokio::task::spawn_blocking(move || open(&config)).await;
+        opened.map_err(|error| StartError::Failed(error.to_string()))??
+    };
+    let fds = raise_fd_limit().unwrap_or(1_024);
+    let limits = Limits { max_connections: config.max_connections, ..Limits::default() }.fitted_to(fds);
+    let listener = bind(config.listen).map_err(|error| StartError::Listen { address: config.listen, error })?;
+    let address = listener.local_addr().map_err(|error| StartError::Listen { address: config.listen, error })?;
+    let config = config.bound_to(address);
+
+    let app = App::new(store, Clock::system(), IdSource::system(), keys, settings(&config));
+    if let (Some(email), Some(password)) = (&config.bootstrap_email, &config.bootstrap_password) {
+        let made = app.bootstrap(email, password.expose_secret().to_owned()).await.map_err(StartError::Bootstrap)?;
+        if made {
+            tracing::info!(%email, "made the operator's account");
+        }
+    }
+    let setup = app.setup_token().await.map_err(|error| StartError::Failed(error.to_string()))?;
+    let running = start(Start { app, news, listener, config: &config, limits }).map_err(|error| StartError::Failed(error.to_string()))?;
+    greet(&config, setup.as_deref());
+
+    interrupts.next().await;
+    tracing::info!("stopping; a second signal stops at once");
+    tokio::select! {
+        () = running.stop() => Ok(()),
+        () = interrupts.next() => Err(StartError::Failed("stopped at once by a second signal".into())),
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    let days = |days: u32| Duration::from_secs(u64::from(days) * 86_400);
+    Settings {
+        registration: config.registration,
+        sessions: Lifetime { idle: days(config.session_idle_days), absolute: days(config.session_absolute_days) },
+    }
+}
+
+type Opened = (Store, Keys, mpsc::UnboundedReceiver<Committed>);
+
+fn open(config: &Config) -> Result<Opened, StartError> {
+    let folder = config.data_dir.as_path();
+    make(folder).map_err(|error| StartError::DataDir { path: folder.display().to_string(), error })?;
+    let keys = Keys::load(&folder.join("keys")).map_err(StartError::Keys)?;
+    let (store, news) = Store::open(&folder.join("allclear.redb"), config.cache_size_bytes())?;
+    Ok((store, keys, news))
+}
+
+/// Makes the data directory, for its owner alone. One that exists is left as its owner has it.
+fn make(folder: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Says where to go, on standard output: this is the program's result, not its log.
+fn greet(config: &Config, setup: Option<&str>) {
+    let mut words = format!("Allclear {} listens on {}\n", env!("CARGO_PKG_VERSION"), config.base_url);
+    if let Some(token) = setup {
+        let link = config.base_url.join(&format!("/setup/{token}"));
+        words.push_str(&format!("There is no operator yet. Open this link within 30 minutes to set the instance up; it works once:\n  {link}\n"));
+    }
+    let mut out = io::stdout().lock();
+    // Nobody may be reading; that is no reason not to serve.
+    let _ = out.write_all(words.as_bytes()).and_then(|()| out.flush());
+}
+
+/// What a server needs.
+pub struct Start<'a> {
+    /// The application.
+    pub app: App,
+    /// What its store commits.
+    pub news: mpsc::UnboundedReceiver<Committed>,
+    /// Bound already, so that the base URL can follow the port.
+    pub listener: TcpListener,
+    /// The rest.
+    pub config: &'a Config,
+    /// What clients may cost.
+    pub limits: Limits,
+}
+
+/// A server that runs.
+pub struct Running {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// What its handlers share.
+    pub web: Web,
+    /// To stop it.
+    pub shutdown: Shutdown,
+    server: JoinHandle<io::Result<()>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Starts serving.
+///
+/// # Errors
+/// The listener has no address, or a trusted proxy is no network.
+pub fn start(start: Start<'_>) -> io::Result<Running> {
+    let Start { app, news, listener, config, limits } = start;
+    let addr = listener.local_addr()?;
+    let shutdown = Shutdown::new();
+    let headers = SecurityHeaders::new(config.base_url.https());
+    let web = Web::new(app.clone(), config, headers.clone(), shutdown.clone());
+
+    let pages = web.pages.clone();
+    let mut tasks = vec![tokio::spawn(live::follow(news, web.hub.clone(), app.epoch().to_owned(), {
+        let pages = pages.clone();
+        move |committed: &Committed| pages.committed(committed)
+    }))];
+    tasks.push(tokio::spawn(pages.clone().run(app, web.hub.clone(), shutdown.clone())));
+
+    let prefix: String = secret::<4>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let server = Server {
+        limits,
+        trusted_proxies: TrustedProxies::parse(&config.trusted_proxies).map_err(io::Error::other)?,
+        fast_path: Arc::new(pages),
+        headers,
+        shutdown: shutdown.clone(),
+        request_ids: RequestIds::new(&prefix),
+    };
+    let server = tokio::spawn(server.serve(listener, web::endpoint(web.clone())));
+    Ok(Running { addr, web, shutdown, server, tasks })
+}
+
+impl Running {
+    /// Stops: no new connections, requests finish, streams end cleanly, then the store closes.
+    pub async fn stop(self) {
+        self.shutdown.begin();
+        match self.server.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the server ended badly"),
+            Err(error) => tracing::error!(%error, "the server ended by a panic"),
+        }
+        let app = self.web.app.clone();
+        drop(self.web);
+        // Closing waits for the writer's last sync, and so ends the news, which ends the follower.
+        if tokio::task::spawn_blocking(move || app.close()).await.is_err() {
+            tracing::error!("the store did not close");
+        }
+        for task in self.tasks {
+            if task.await.is_err() {
+                tracing::error!("a background task ended by a panic");
+            }
+        }
+    }
+}
+
+/// SIGTERM and SIGINT, which mean the same.
+struct Interrupts {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Interrupts {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

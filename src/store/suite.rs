@@ -1,0 +1,344 @@
+//! What every engine must do, told once. Another engine joins by a line in [`engines`].
+
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::*;
+use crate::access::{ActorRef, Edit, Read};
+use crate::clock::Timestamp;
+use crate::domain::organization::OrgId;
+use crate::error::Error;
+use crate::id::{IdSource, Kind};
+
+/// A noun of the suite's own, with one index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Thing {
+    id: Id<Thing>,
+    colour: Option<String>,
+    weight: i64,
+}
+impl Kind for Thing {
+    const PREFIX: &'static str = "thg";
+}
+impl Thing {
+    const BY_COLOUR: Index<Thing, String, i64> =
+        Index { number: 1, group: &["colour"], sort: &["weight"], key: |t| t.colour.clone().map(|colour| (colour, t.weight)) };
+}
+impl Document for Thing {
+    const NAME: &'static str = "things";
+    const NUMBER: u16 = 900;
+    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[&Self::BY_COLOUR];
+    fn id(&self) -> Id<Self> {
+        self.id
+    }
+}
+impl OrgDocument for Thing {}
+
+const ORG: OrgId = Id::from_u128(1);
+const OTHER: OrgId = Id::from_u128(2);
+
+fn thing(id: u128, colour: &str, weight: i64) -> Thing {
+    Thing { id: Id::from_u128(id), colour: (!colour.is_empty()).then(|| colour.to_owned()), weight }
+}
+
+struct Engine {
+    name: &'static str,
+    store: Store,
+    news: tokio::sync::mpsc::UnboundedReceiver<Committed>,
+    ids: IdSource,
+    _folder: Option<tempfile::TempDir>,
+}
+
+fn engines() -> Vec<Engine> {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, file_news) = Store::open(&folder.path().join("suite.redb"), 8 << 20).unwrap();
+    let (memory, memory_news) = Store::memory().unwrap();
+    vec![
+        Engine { name: "redb in a file", store: file, news: file_news, ids: IdSource::seeded(1), _folder: Some(folder) },
+        Engine { name: "redb in memory", store: memory, news: memory_news, ids: IdSource::seeded(1), _folder: None },
+    ]
+}
+
+impl Engine {
+    /// Queues a command without waiting.
+    fn queue<T: Send + 'static>(
+        &self,
+        org: OrgId,
+        op: impl FnOnce(&mut OrgTx<'_, Edit>) -> Result<T> + Send + 'static,
+    ) -> mpsc::Receiver<Result<T>> {
+        let (done, waiting) = mpsc::channel();
+        let ids = self.ids.clone();
+        self.store
+            .submit(Box::new(move |base, writes| {
+                let actor = ActorRef { kind: "system".into(), id: None, name: "suite".into() };
+                let context = Context { now: Timestamp::from_millis(7), actor: &actor, ids: &ids };
+                let result = op(&mut OrgTx::new(base, writes, org, context));
+                let outcome = if result.is_ok() { Outcome::Commit } else { Outcome::Discard };
+                (outcome, Box::new(move |durable| drop(done.send(durable.and(result)))))
+            }))
+            .unwrap();
+        waiting
+    }
+
+    fn change<T: Send + 'static>(&self, org: OrgId, op: impl FnOnce(&mut OrgTx<'_, Edit>) -> Result<T> + Send + 'static) -> Result<T> {
+        self.queue(org, op).recv_timeout(Duration::from_secs(30)).expect(self.name)
+    }
+
+    fn read<T>(&self, org: OrgId, query: impl FnOnce(&OrgView<'_, Read>) -> Result<T>) -> T {
+        self.store.read(|base| query(&OrgView::new(base, &WriteSet::default(), org, Timestamp::from_millis(7)))).expect(self.name)
+    }
+
+    fn put(&self, org: OrgId, things: Vec<Thing>) {
+        self.change(org, move |tx| things.iter().try_for_each(|thing| tx.put(thing))).unwrap();
+    }
+}
+
+fn ids(page: &Page<Thing>) -> Vec<u128> {
+    page.items.iter().map(|thing| thing.id.uuid().as_u128()).collect()
+}
+
+#[test]
+fn what_is_written_is_found_by_id_and_by_index() {
+    for engine in engines() {
+        engine.put(ORG, vec![thing(1, "red", 5), thing(2, "red", -3), thing(3, "blue", 9), thing(4, "", 1)]);
+        engine.read(ORG, |view| {
+            assert_eq!(view.get(Id::<Thing>::from_u128(3))?, thing(3, "blue", 9), "{}", engine.name);
+            assert_eq!(ids(&view.scan(Thing::BY_COLOUR.of("red".into()))?), [2, 1]);
+            assert_eq!(ids(&view.scan(Thing::BY_COLOUR.of("red".into()).newest())?), [1, 2]);
+            assert_eq!(ids(&view.scan(Thing::BY_COLOUR.of("re".into()))?), [] as [u128; 0], "a group is no prefix");
+            assert_eq!(ids(&view.scan(Scan::all())?), [1, 2, 3, 4]);
+            Ok(())
+        });
+        // A move and a delete leave nothing behind in the index.
+        engine.change(ORG, |tx| {
+            tx.put(&thing(1, "blue", 10))?;
+            tx.delete::<Thing>(Id::from_u128(2));
+            Ok(())
+        })
+        .unwrap();
+        engine.read(ORG, |view| {
+            assert_eq!(ids(&view.scan(Thing::BY_COLOUR.of("red".into()))?), [] as [u128; 0], "{}", engine.name);
+            assert_eq!(ids(&view.scan(Thing::BY_COLOUR.of("blue".into()))?), [3, 1]);
+            assert!(matches!(view.get::<Thing>(Id::from_u128(2)), Err(Error::NotFound)));
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn a_command_reads_its_own_writes_and_a_failed_one_leaves_nothing() {
+    for engine in engines() {
+        engine.put(ORG, vec![thing(1, "red", 1), thing(2, "red", 2), thing(3, "red", 3)]);
+        let seen = engine.change(ORG, |tx| {
+            tx.delete::<Thing>(Id::from_u128(2));
+            tx.put(&thing(3, "blue", 3))?;
+            tx.put(&thing(4, "red", 0))?;
+            let first = tx.scan(Thing::BY_COLOUR.of("red".into()).limit(1))?;
+            let rest = tx.scan(Thing::BY_COLOUR.of("red".into()).after(first.next.clone()))?;
+            Ok((ids(&first), ids(&rest), rest.next))
+        });
+        assert_eq!(seen.unwrap(), (vec![4], vec![1], None), "{}", engine.name);
+
+        let refused: Result<()> = engine.change(ORG, |tx| {
+            tx.put(&thing(9, "red", 9))?;
+            Err(Error::NotFound)
+        });
+        assert_eq!(refused, Err(Error::NotFound));
+        engine.read(ORG, |view| {
+            assert_eq!(view.find::<Thing>(Id::from_u128(9))?, None, "{}", engine.name);
+            Ok(())
+        });
+    }
+}
+
+#[test]
+fn a_panic_spoils_nothing_else_of_its_batch() {
+    for engine in engines() {
+        let before = engine.queue(ORG, |tx| tx.put(&thing(1, "red", 1)));
+        let bad = engine.queue::<()>(ORG, |tx| {
+            tx.put(&thing(2, "red", 2))?;
+            panic!("a bug in an operation")
+        });
+        let after = engine.queue(ORG, |tx| tx.put(&thing(3, "red", 3)));
+        assert_eq!(before.recv().unwrap(), Ok(()), "{}", engine.name);
+        assert!(bad.recv().is_err(), "whoever asked hears of a dropped answer");
+        assert_eq!(after.recv().unwrap(), Ok(()));
+        assert_eq!(engine.read(ORG, |view| Ok(ids(&view.scan(Scan::all())?))), [1, 3]);
+    }
+}
+
+#[test]
+fn another_organizations_rows_cannot_be_reached() {
+    for engine in engines() {
+        engine.put(ORG, vec![thing(1, "red", 1)]);
+        engine.put(OTHER, vec![thing(1, "red", 7), thing(2, "red", 8)]);
+        let page = engine.read(ORG, |view| view.scan(Thing::BY_COLOUR.of("red".into())));
+        assert_eq!(page.items, [thing(1, "red", 1)], "{}", engine.name);
+        engine.change(OTHER, |tx| {
+            tx.delete::<Thing>(Id::from_u128(1));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(engine.read(ORG, |view| view.get(Id::<Thing>::from_u128(1))), thing(1, "red", 1));
+        // A cursor is the client's: one that names a place of another group or tenant leads nowhere else.
+        for cursor in [
+            Cursor { sort: vec![Part::Text("zzz".into())], id: Uuid::max() },
+            Cursor { sort: vec![Part::Uuid(Uuid::nil()), Part::Int(i64::MIN)], id: Uuid::nil() },
+            Cursor { sort: Vec::new(), id: Uuid::nil() },
+        ] {
+            let page = engine.read(ORG, |view| view.scan(Thing::BY_COLOUR.of("red".into()).after(Some(cursor.clone()))));
+            assert!(page.items.iter().all(|found| *found == thing(1, "red", 1)), "{cursor:?}");
+        }
+    }
+}
+
+#[test]
+fn logs_are_numbered_without_gaps_and_told_in_order() {
+    for mut engine in engines() {
+        let service = Uuid::from_u128(77);
+        for number in 1..=5_u64 {
+            engine
+                .change(ORG, move |tx| {
+                    let seq = tx.head(LogKind::Org(ORG.uuid()))? + 1;
+                    let services = if number % 2 == 0 { vec![service] } else { Vec::new() };
+                    tx.append(LogEntry::org(ORG.uuid(), seq, number.to_string().into_bytes(), services));
+                    // Two in one command follow each other.
+                    let next = tx.head(LogKind::Org(ORG.uuid()))? + 1;
+                    tx.append(LogEntry::org(ORG.uuid(), next, b"again".to_vec(), Vec::new()));
+                    Ok(())
+                })
+                .unwrap();
+        }
+        let all = LogRange { after: 0, before: u64::MAX, newest: false, limit: 100 };
+        let numbers = |log: Vec<(u64, Vec<u8>)>| log.into_iter().map(|(seq, _)| seq).collect::<Vec<_>>();
+        engine.read(ORG, |view| {
+            assert_eq!(numbers(view.log(None, all)?), (1..=10).collect::<Vec<_>>(), "{}", engine.name);
+            assert_eq!(numbers(view.log(None, LogRange { after: 3, before: 9, newest: true, limit: 2 })?), [8, 7]);
+            assert_eq!(numbers(view.log(Some(service), all)?), [3, 7]);
+            assert_eq!(numbers(view.log(None, LogRange { after: 10, ..all })?), [] as [u64; 0]);
+            assert_eq!(view.head(LogKind::Org(ORG.uuid()))?, 10);
+            Ok(())
+        });
+        assert_eq!(engine.read(OTHER, |view| view.head(LogKind::Org(OTHER.uuid()))), 0);
+        let mut told = Vec::new();
+        while let Ok(committed) = engine.news.try_recv() {
+            told.extend(committed.entries.iter().map(LogEntry::seq));
+        }
+        assert_eq!(told, (1..=10).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn news_come_before_the_answer() {
+    for mut engine in engines() {
+        engine.change(ORG, |tx| { tx.append(LogEntry::org(ORG.uuid(), 1, b"{}".to_vec(), Vec::new())); Ok(()) }).unwrap();
+        assert_eq!(engine.news.try_recv().map(|committed| committed.entries.len()).ok(), Some(1), "{}", engine.name);
+    }
+}
+
+#[test]
+fn a_closed_store_takes_nothing_more_and_finishes_what_it_took() {
+    for engine in engines() {
+        let waiting: Vec<_> = (0..50).map(|id| engine.queue(ORG, move |tx| tx.put(&thing(id, "red", 0)))).collect();
+        engine.store.close();
+        assert!(waiting.iter().all(|answer| answer.recv().is_ok_and(|answer| answer.is_ok())), "{}", engine.name);
+        assert!(engine.store.submit(Box::new(|_, _| (Outcome::Discard, Box::new(|_| ())))).is_err());
+    }
+}
+
+#[test]
+fn a_file_keeps_everything_and_refuses_a_second_process_and_a_newer_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kept.redb");
+    let (store, _news) = Store::open(&path, 8 << 20).unwrap();
+    let epoch = store.epoch().to_owned();
+    assert!(matches!(Store::open(&path, 8 << 20), Err(OpenError::InUse(_))));
+    let engine = Engine { name: "redb in a file", store, news: tokio::sync::mpsc::unbounded_channel().1, ids: IdSource::seeded(1), _folder: None };
+    engine.put(ORG, vec![thing(1, "red", 1)]);
+    engine.store.close();
+
+    let (store, news) = Store::open(&path, 8 << 20).unwrap();
+    assert_eq!(store.epoch(), epoch);
+    let engine = Engine { name: "redb in a file", store, news, ids: IdSource::seeded(1), _folder: None };
+    assert_eq!(engine.read(ORG, |view| view.get(Id::<Thing>::from_u128(1))), thing(1, "red", 1));
+    engine.store.close();
+    drop(engine);
+
+    redb::pretend_schema(&path, SCHEMA + 1);
+    match Store::open(&path, 8 << 20) {
+        Err(OpenError::Newer { found, .. }) => assert_eq!(found, SCHEMA + 1),
+        other => panic!("{:?}", other.map(|_| ())),
+    }
+}
+
+/// What someone may do to a collection.
+#[derive(Debug, Clone)]
+enum Step {
+    Put(Thing),
+    Delete(u128),
+    Commit,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let a_thing = (0_u128..12, prop::sample::select(vec!["", "red", "blue", "re"]), -3_i64..3).prop_map(|(id, colour, weight)| thing(id, colour, weight));
+    let step = prop_oneof![4 => a_thing.prop_map(Step::Put), 2 => (0_u128..12).prop_map(Step::Delete), 1 => Just(Step::Commit)];
+    prop::collection::vec(step, 1..40)
+}
+
+/// Reads a whole scan, a few at a time.
+fn paged(reads: &impl Reads, scan: impl Fn() -> Scan<Thing>, limit: usize) -> Vec<Thing> {
+    let (mut found, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = reads.scan(scan().limit(limit).after(cursor)).unwrap();
+        found.extend(page.items);
+        match page.next {
+            Some(next) => cursor = Some(next.to_string().parse().unwrap()),
+            None => return found,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is put and deleted, in the same command or in earlier ones: a scan in pages of any size, forwards or backwards, is the model's list.
+    #[test]
+    fn scans_agree_with_a_model(steps in steps(), limit in 1_usize..5) {
+        let (store, news) = Store::memory().unwrap();
+        let engine = Engine { name: "redb in memory", store, news, ids: IdSource::seeded(1), _folder: None };
+        let mut model: BTreeMap<u128, Thing> = BTreeMap::new();
+        let commands: Vec<Vec<Step>> = steps.split(|step| matches!(step, Step::Commit)).map(<[Step]>::to_vec).collect();
+        for command in commands {
+            for step in &command {
+                match step {
+                    Step::Put(thing) => drop(model.insert(thing.id.uuid().as_u128(), thing.clone())),
+                    Step::Delete(id) => drop(model.remove(id)),
+                    Step::Commit => {}
+                }
+            }
+            let mut reds: Vec<Thing> = model.values().filter(|thing| thing.colour.as_deref() == Some("red")).cloned().collect();
+            reds.sort_by_key(|thing| (thing.weight, thing.id));
+            let found = engine.change(ORG, move |tx| {
+                for step in command {
+                    match step {
+                        Step::Put(thing) => tx.put(&thing)?,
+                        Step::Delete(id) => tx.delete::<Thing>(Id::from_u128(id)),
+                        Step::Commit => {}
+                    }
+                }
+                let mut backwards = paged(tx, || Thing::BY_COLOUR.of("red".into()).newest(), limit);
+                backwards.reverse();
+                Ok((paged(tx, || Thing::BY_COLOUR.of("red".into()), limit), backwards, paged(tx, Scan::all, limit)))
+            });
+            let (forwards, backwards, all) = found.unwrap();
+            prop_assert_eq!(&forwards, &reds);
+            prop_assert_eq!(&backwards, &reds);
+            prop_assert_eq!(all, model.values().cloned().collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The real program, as an operator runs it.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use super::{Client, PATIENCE};
+
+/// A running program; killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    out: Lines<BufReader<ChildStdout>>,
+    base: String,
+    dir: PathBuf,
+}
+
+impl Process {
+    /// Starts the program in `dir` (so that its data is in `dir/data`) on a free port, with no environment but `envs`. Its log goes to `dir/log`.
+    ///
+    /// # Panics
+    /// When it does not say where it listens.
+    pub(crate) async fn spawn(dir: &Path, args: &[&str], envs: &[(&str, &str)]) -> Self {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("log")).expect("a log");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_allclear"))
+            .args(["--listen", "127.0.0.1:0"])
+            .args(args)
+            .current_dir(dir)
+            .env_clear()
+            .envs(envs.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program starts");
+        let mut out = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let base = match word_with(&mut out, "http://127.0.0.1:").await {
+            Some(base) => base,
+            None => panic!("it never said where it listens: {}", std::fs::read_to_string(dir.join("log")).unwrap_or_default()),
+        };
+        Self { child, out, base, dir: dir.to_path_buf() }
+    }
+
+    /// `http://127.0.0.1:<port>`.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The path of the setup link that it printed.
+    pub(crate) async fn setup_path(&mut self) -> String {
+        let link = word_with(&mut self.out, "/setup/").await.expect("a setup link");
+        link.strip_prefix(&self.base).expect("a link to this server").to_owned()
+    }
+
+    /// Someone without a session.
+    pub(crate) fn anonymous(&self) -> Client {
+        Client::new(self.base.clone(), None)
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("log")).expect("a log")
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.expect("it dies");
+    }
+
+    /// SIGTERM; the exit code, `None` if it ended by a signal.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub(crate) async fn terminate(mut self) -> Option<i32> {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw).expect("it runs");
+        kill_process(id, Signal::TERM).expect("it is ours");
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        ended.expect("it ends").expect("it can be waited for").code()
+    }
+}
+
+/// The word that contains `part`, in the next line that has one.
+async fn word_with(out: &mut Lines<BufReader<ChildStdout>>, part: &str) -> Option<String> {
+    let reading = async {
+        while let Ok(Some(line)) = out.next_line().await {
+            if let Some(word) = line.split_whitespace().find(|word| word.contains(part)) {
+                return Some(word.to_owned());
+            }
+        }
+        None
+    };
+    tokio::time::timeout(PATIENCE, reading).await.ok().flatten()
+}
