@@ -182,7 +182,7 @@ pub fn start(start: Start<'_>) -> io::Result<Running> {
         let pages = pages.clone();
         move |committed: &Committed| pages.committed(committed)
     }))];
-    tasks.push(tokio::spawn(pages.clone().run(app, web.hub.clone(), shutdown.clone())));
+    tasks.push(tokio::spawn(pages.clone().run(shutdown.clone())));
 
     let prefix: String = secret::<4>().iter().map(|byte| format!("{byte:02x}")).collect();
     let server = Server {

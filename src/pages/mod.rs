@@ -1,7 +1,40 @@
 //! Pages for people: what visitors see, and the forms of those who sign in.
+//!
+//! | file | what |
+//! |---|---|
+//! | `public/` | the public page: rendered once per change, kept in memory, followed by a stream |
+//! | `account/` | setting up, signing up, in and out; the page after it |
+//! | `error.rs` | what a browser gets where a program gets problem+json |
+//! | `machines.rs` | `/healthz`, `/robots.txt` |
+//! | `docs.rs` | the page that shows the API's document |
+//! | `shell.rs`, `markdown.rs` | where we are reached; what people write, made harmless |
+//!
+//! Templates mirror this in `templates/`; their structs stand next to the handlers.
 
 pub mod account;
 pub mod docs;
+mod error;
+mod machines;
 pub mod markdown;
 pub mod public;
 pub mod shell;
+
+use poem::{Route, get, post};
+
+pub use error::{error_page, wants_html};
+
+/// Every page. Errors leave it as errors: around the whole router they become [`error_page`]s for browsers.
+pub fn routes() -> Route {
+    Route::new()
+        .at("/", get(account::front_door))
+        .at("/p/:slug", get(public::page).head(public::page))
+        .at("/p/:slug/live", get(public::live::stream))
+        .at("/setup", post(account::set_up))
+        .at("/setup/:token", get(account::setup_form).post(account::set_up))
+        .at("/signup", get(account::signup_form).post(account::sign_up))
+        .at("/login", get(account::login_form).post(account::log_in))
+        .at("/logout", post(account::log_out))
+        .at("/healthz", get(machines::healthz))
+        .at("/robots.txt", get(machines::robots))
+        .at("/assets/*", crate::http::assets::Assets)
+}

@@ -81,7 +81,15 @@ impl Store {
     /// # Errors
     /// [`OpenError`], each saying what to do next.
     pub fn open(path: &std::path::Path, cache_bytes: usize) -> Result<(Self, mpsc::UnboundedReceiver<Committed>), OpenError> {
-        redb::Redb::open(redb::Place::File(path.to_path_buf()), cache_bytes).map(|(engine, news)| (Self(Arc::new(engine)), news))
+        Self::open_at(redb::Place::File(path.to_path_buf()), cache_bytes)
+    }
+
+    /// The embedded store wherever that is.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_at(place: redb::Place, cache_bytes: usize) -> Result<(Self, mpsc::UnboundedReceiver<Committed>), OpenError> {
+        redb::Redb::open(place, cache_bytes).map(|(engine, news)| (Self(Arc::new(engine)), news))
     }
 
     /// A store in memory, gone with the process: for tests and the demonstration.
@@ -89,7 +97,7 @@ impl Store {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn memory() -> Result<(Self, mpsc::UnboundedReceiver<Committed>), OpenError> {
-        redb::Redb::open(redb::Place::Memory, 16 << 20).map(|(engine, news)| (Self(Arc::new(engine)), news))
+        Self::open_at(redb::Place::Memory, 16 << 20)
     }
 
     /// Queues a command. Its answer comes after the commit; when the queue is full or the store is closed it is never called and the command is dropped.

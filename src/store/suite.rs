@@ -276,6 +276,67 @@ fn a_file_keeps_everything_and_refuses_a_second_process_and_a_newer_schema() {
     }
 }
 
+/// A file on a disk that can be full.
+#[derive(Debug)]
+struct Fickle {
+    file: ::redb::backends::FileBackend,
+    full: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Fickle {
+    fn check(&self) -> Result<(), std::io::Error> {
+        let full = self.full.load(std::sync::atomic::Ordering::SeqCst);
+        if full { Err(std::io::Error::from(std::io::ErrorKind::StorageFull)) } else { Ok(()) }
+    }
+}
+
+impl ::redb::StorageBackend for Fickle {
+    fn len(&self) -> Result<u64, std::io::Error> {
+        self.file.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), std::io::Error> {
+        self.file.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> Result<(), std::io::Error> {
+        self.check().and_then(|()| self.file.set_len(len))
+    }
+    fn sync_data(&self) -> Result<(), std::io::Error> {
+        self.check().and_then(|()| self.file.sync_data())
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), std::io::Error> {
+        self.check().and_then(|()| self.file.write(offset, data))
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_changes_and_recovers_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("full.redb");
+    let full = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let disk = {
+        let full = full.clone();
+        move || {
+            let file = std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+            let file = ::redb::backends::FileBackend::new(file.map_err(::redb::StorageError::from)?)?;
+            Ok(Box::new(Fickle { file, full: full.clone() }) as Box<dyn ::redb::StorageBackend>)
+        }
+    };
+    let (store, news) = Store::open_at(redb::Place::Disk(Arc::new(disk)), 8 << 20).unwrap();
+    let engine = Engine { name: "redb on a fickle disk", store, news, ids: IdSource::seeded(1), _folder: None };
+    engine.put(ORG, vec![thing(1, "red", 1)]);
+
+    full.store(true, std::sync::atomic::Ordering::SeqCst);
+    for id in 2..5 {
+        let refused = engine.queue(ORG, move |tx| tx.put(&thing(id, "red", 1))).recv();
+        assert!(!matches!(refused, Ok(Ok(()))), "it was taken though nothing can be written");
+    }
+    full.store(false, std::sync::atomic::Ordering::SeqCst);
+    // The first change after that may still find the store being opened anew.
+    let taken = (0..3).any(|_| matches!(engine.queue(ORG, |tx| tx.put(&thing(9, "red", 9))).recv(), Ok(Ok(()))));
+    assert!(taken);
+    assert_eq!(engine.read(ORG, |view| Ok(ids(&view.scan(Scan::all())?))), [1, 9]);
+}
+
 /// What someone may do to a collection.
 #[derive(Debug, Clone)]
 enum Step {

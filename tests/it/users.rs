@@ -141,3 +141,25 @@ async fn organizations_are_the_callers_own() {
     assert_eq!(eve.get(&path).await.expect(404).problem(), "not-found");
     server.anonymous().get(&path).await.expect(401);
 }
+
+#[tokio::test]
+async fn an_organization_gets_another_name_and_keeps_its_address() {
+    let server = Server::start().await;
+    let ada = server.sign_up("ada").await;
+    let path = format!("/api/users/organizations/{}", ada.org_id);
+    let tag = ada.get(&path).await.header("etag").to_owned();
+
+    let renamed = ada.put(&path, json!({ "name": "Engines Ltd" })).await.expect(200).json;
+    assert_eq!((&renamed["name"], &renamed["slug"]), (&json!("Engines Ltd"), &json!("adas-org")));
+    let news = ada.news().await;
+    assert_eq!(news[0]["type"], "organization.updated");
+    assert_eq!(news[0]["data"], json!({ "before": { "name": "Ada's Org" }, "after": { "name": "Engines Ltd" } }));
+    assert_eq!(news.len(), 1);
+
+    let headers = [("if-match", tag.as_str()), ("content-type", "application/json")];
+    assert_eq!(ada.send("PUT", &path, &headers, r#"{"name":"Late"}"#).await.expect(412).problem(), "stale");
+    assert_eq!(ada.put(&path, json!({ "name": "" })).await.wrong_fields(), ["name"]);
+    assert_eq!(ada.put(&path, json!({ "slug": "engines" })).await.wrong_fields(), ["slug"]);
+    ada.put(&path, json!({ "name": "Engines Ltd" })).await.expect(200);
+    assert_eq!(ada.new_events().await, [""; 0]);
+}

@@ -8,7 +8,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use redb::{Database, DatabaseError, ReadableDatabase, StorageError};
+use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError};
 use tokio::sync::mpsc;
 
 use super::{Base, Committed, OpenError, Run, SCHEMA, unavailable};
@@ -19,12 +19,14 @@ pub(super) use tables::{get, head, log, scan, service_log};
 pub use tables::{ReadTables, WriteTables};
 
 /// Where the data is.
-#[derive(Debug, Clone)]
-pub(super) enum Place {
+#[derive(Clone)]
+pub enum Place {
     /// In this file.
     File(PathBuf),
     /// In memory, gone with the process.
     Memory,
+    /// Behind this, opened anew after a fault: a slow disk for measurements, a failing one for tests.
+    Disk(Arc<dyn Fn() -> Result<Box<dyn StorageBackend>, DatabaseError> + Send + Sync>),
 }
 
 impl Place {
@@ -32,6 +34,7 @@ impl Place {
         match self {
             Place::File(path) => path.display().to_string(),
             Place::Memory => "the store in memory".into(),
+            Place::Disk(_) => "the disk".into(),
         }
     }
 
@@ -41,11 +44,37 @@ impl Place {
         let opened = match self {
             Place::File(path) => builder.create(path),
             Place::Memory => builder.create_with_backend(redb::backends::InMemoryBackend::new()),
+            Place::Disk(disk) => disk().and_then(|disk| builder.create_with_backend(Boxed(disk))),
         };
         opened.map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(self.name()),
             other => OpenError::Failed { path: self.name(), detail: other.to_string() },
         })
+    }
+}
+
+/// redb takes a type, not a box.
+#[derive(Debug)]
+struct Boxed(Box<dyn StorageBackend>);
+
+impl StorageBackend for Boxed {
+    fn len(&self) -> Result<u64, std::io::Error> {
+        self.0.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), std::io::Error> {
+        self.0.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> Result<(), std::io::Error> {
+        self.0.set_len(len)
+    }
+    fn sync_data(&self) -> Result<(), std::io::Error> {
+        self.0.sync_data()
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), std::io::Error> {
+        self.0.write(offset, data)
+    }
+    fn close(&self) -> Result<(), std::io::Error> {
+        self.0.close()
     }
 }
 

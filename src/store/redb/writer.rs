@@ -71,7 +71,9 @@ impl Writer {
 
     /// Opens the file anew after a fault, since redb writes nothing after the first failed write. Memory has no file to open again.
     fn reopen(&self, doubtful: Vec<LogEntry>) {
-        let Place::File(_) = &self.place else { return };
+        if let Place::Memory = self.place {
+            return;
+        }
         let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
         *guard = None;
         match self.place.open(self.cache_bytes) {

@@ -233,6 +233,13 @@ impl Client {
         Ok(Answer { status, headers, json, text })
     }
 
+    /// GET whose answer may never end: the body is the caller's to read.
+    pub(crate) async fn open(&self, path: impl AsRef<str>) -> reqwest::Response {
+        // Only the head is waited for within the client's patience; a stream lives as long as the test lets it.
+        let request = self.http.get(format!("{}{}", self.base, path.as_ref())).timeout(PATIENCE * 10).header(COOKIE, self.cookie());
+        request.send().await.expect("an answer")
+    }
+
     /// Makes a public service.
     pub(crate) async fn service(&self, name: &str) -> String {
         self.service_with(json!({ "name": name })).await

@@ -1,0 +1,103 @@
+//! People and the organizations they belong to.
+
+use poem_openapi::Object;
+use serde::{Deserialize, Serialize};
+
+use super::Role;
+use crate::api::etag::Versioned;
+use crate::clock::Timestamp;
+use crate::domain::{account, organization, user};
+
+/// A person with an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
+pub struct User {
+    /// Opaque.
+    pub id: String,
+    /// In lower case.
+    pub email: String,
+    /// As others see it.
+    pub full_name: String,
+    /// When the account was made.
+    pub created_at: Timestamp,
+}
+
+impl From<&user::User> for User {
+    fn from(user: &user::User) -> Self {
+        Self { id: user.id.to_string(), email: user.email.as_str().into(), full_name: user.full_name.clone(), created_at: user.created_at }
+    }
+}
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
+pub struct Organization {
+    /// Opaque.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// In the addresses of its pages.
+    pub slug: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl From<&organization::Organization> for Organization {
+    fn from(organization: &organization::Organization) -> Self {
+        let organization::Organization { id, name, slug, created_at, .. } = organization;
+        Self { id: id.to_string(), name: name.clone(), slug: slug.clone(), created_at: *created_at }
+    }
+}
+
+/// One of the caller's organizations, and what they may do in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
+pub struct OwnOrganization {
+    /// Opaque.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// In the addresses of its pages.
+    pub slug: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The caller's.
+    pub role: Role,
+}
+
+impl From<&organization::Own> for OwnOrganization {
+    fn from(own: &organization::Own) -> Self {
+        let Organization { id, name, slug, created_at } = (&own.organization).into();
+        Self { id, name, slug, created_at, role: own.role.into() }
+    }
+}
+
+impl OwnOrganization {
+    /// With its version beside it.
+    pub fn versioned(own: &organization::Own) -> Versioned<Self> {
+        Versioned { version: own.organization.version, body: own.into() }
+    }
+}
+
+/// The caller and where they belong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
+pub struct Profile {
+    /// The caller.
+    pub user: User,
+    /// Their organizations, the earliest joined first.
+    pub organizations: Vec<OwnOrganization>,
+}
+
+impl From<&account::Profile> for Profile {
+    fn from(profile: &account::Profile) -> Self {
+        Self { user: (&profile.user).into(), organizations: profile.organizations.iter().map(OwnOrganization::from).collect() }
+    }
+}
+
+/// A new account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
+pub struct SignedUp {
+    /// The person.
+    pub user: User,
+    /// Their organization.
+    pub organization: Organization,
+    /// What they may do in it.
+    pub role: Role,
+}

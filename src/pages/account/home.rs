@@ -1,0 +1,70 @@
+//! The front door: one's own organizations, the page that the operator put there, or the way in.
+
+use askama::Template;
+use http::{HeaderValue, StatusCode, header};
+use poem::web::Data;
+use poem::{Request, Response, handler};
+
+use super::templates::{HomeOrganization, HomePage};
+use super::{caller, html, see_other};
+use crate::app::Caller;
+use crate::config::Registration;
+use crate::domain::instance;
+use crate::error::{Error, Result};
+use crate::pages::public;
+use crate::pages::shell::Shell;
+use crate::web::Web;
+
+/// What a newcomer sees while there is no operator.
+#[derive(Template)]
+#[template(path = "admin/unclaimed.html")]
+struct UnclaimedPage<'a> {
+    shell: &'a Shell,
+    /// Whether one can sign up all the same.
+    open: bool,
+}
+
+/// `GET /`.
+#[handler]
+pub async fn front_door(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
+    let web = web.0;
+    if let Some(caller) = caller(web, request.headers()).await? {
+        return Ok(own(web, &caller).await?);
+    }
+    if let Some(slug) = web.home_page.as_deref() {
+        match web.pages.fresh(slug).await {
+            Ok(rendition) => {
+                let mut response = public::sent(rendition.answer(request.headers()));
+                // Who is signed in sees something else at this address: a shared cache must not mix them up.
+                response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+                response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding, cookie"));
+                return Ok(response);
+            }
+            // The page may not have been made yet.
+            Err(Error::NotFound) => {}
+            Err(other) => return Err(other.into()),
+        }
+    }
+    if web.app.system_read(instance::operator).await?.is_none() {
+        let open = matches!(web.app.registration(), Registration::Open);
+        return Ok(html(StatusCode::OK, &UnclaimedPage { shell: web.pages.shell(), open })?);
+    }
+    Ok(see_other(web, "/login")?)
+}
+
+async fn own(web: &Web, caller: &Caller) -> Result<Response> {
+    let profile = web.app.profile(caller).await?;
+    let organizations: Vec<_> = profile
+        .organizations
+        .into_iter()
+        .map(|own| HomeOrganization {
+            id: own.organization.id.to_string(),
+            name: own.organization.name,
+            slug: own.organization.slug,
+            role: own.role.as_str().into(),
+        })
+        .collect();
+    let page =
+        HomePage { shell: web.pages.shell(), full_name: &profile.user.full_name, email: profile.user.email.as_str(), organizations: &organizations };
+    html(StatusCode::OK, &page)
+}

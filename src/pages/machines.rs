@@ -1,0 +1,24 @@
+//! What supervisors and crawlers ask.
+
+use http::header;
+use poem::web::Data;
+use poem::{Response, handler};
+
+use crate::domain::instance;
+use crate::web::Web;
+
+/// What crawlers may read: pages are meant to be found, forms and streams have nothing for them.
+const ROBOTS: &str = "User-agent: *\nDisallow: /api/\nDisallow: /live/\nDisallow: /login\nDisallow: /logout\nDisallow: /setup\nDisallow: /signup\nDisallow: /p/*/live\n";
+
+/// `GET /healthz`: 200 while the store can be read, else 503.
+#[handler]
+pub(super) async fn healthz(web: Data<&Web>) -> poem::Result<&'static str> {
+    web.app.system_read(instance::operator).await?;
+    Ok("ok")
+}
+
+/// `GET /robots.txt`.
+#[handler]
+pub(super) fn robots() -> Response {
+    Response::builder().content_type("text/plain; charset=utf-8").header(header::CACHE_CONTROL, "public, max-age=3600").body(ROBOTS)
+}

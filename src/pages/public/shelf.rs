@@ -1,0 +1,469 @@
+//! Where rendered pages stand: found by slug, marked by page or organization, and few enough to fit.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use arc_swap::ArcSwapOption;
+
+use super::rendition::Rendition;
+use crate::clock::Timestamp;
+use crate::domain::organization::OrgId;
+use crate::domain::page::Page;
+use crate::id::Id;
+use crate::store::LogKind;
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// The most renditions.
+    pub(super) pages: usize,
+    /// The most bytes of them.
+    pub(super) bytes: usize,
+}
+
+/// One page: its latest rendition, and whether that one is still true.
+///
+/// Everything in it is atomic, so that a page can be served and marked under the shelf's read lock.
+pub(super) struct Entry {
+    pub(super) slug: Box<str>,
+    pub(super) page: Id<Page>,
+    pub(super) org: OrgId,
+    /// Held while the page is rendered, and until what changed has been published: one rendering at a time, announced in order.
+    pub(super) making: tokio::sync::Mutex<()>,
+    shown: ArcSwapOption<Rendition>,
+    /// Counts the commits that may have changed the page, beginning at 1. Raised by the follower alone.
+    changes: AtomicU64,
+    /// How many of them `shown` knows of.
+    ///
+    /// A rendering reads `changes` before it opens its snapshot, and the follower raises it after the commit: what is counted is in the
+    /// snapshot. Log numbers would not do, for a correction or another day changes a page without a new one.
+    shown_to: AtomicU64,
+    /// When it was last asked for, by the shelf's hand.
+    used: AtomicU64,
+    /// Who relies on the page being marked: those who render it, and the streams that follow it. It stays on the shelf for them.
+    holds: AtomicUsize,
+    /// Whether the renderer has been told of the changes since it last began.
+    queued: AtomicBool,
+}
+
+impl Entry {
+    fn new(slug: &str, page: Id<Page>, org: OrgId) -> Self {
+        Self {
+            slug: slug.into(),
+            page,
+            org,
+            making: tokio::sync::Mutex::new(()),
+            shown: ArcSwapOption::empty(),
+            changes: AtomicU64::new(1),
+            shown_to: AtomicU64::new(0),
+            used: AtomicU64::new(0),
+            holds: AtomicUsize::new(0),
+            queued: AtomicBool::new(false),
+        }
+    }
+
+    fn is_true(&self) -> bool {
+        self.shown_to.load(Ordering::SeqCst) == self.changes.load(Ordering::SeqCst)
+    }
+
+    /// The latest rendition, true or not.
+    pub(super) fn shown(&self) -> Option<Arc<Rendition>> {
+        self.shown.load_full()
+    }
+
+    /// The latest rendition if it is still true.
+    pub(super) fn fresh(&self) -> Option<Arc<Rendition>> {
+        if self.is_true() { self.shown() } else { None }
+    }
+
+    /// How many changes there have been. Read it before the snapshot that a rendering is made from.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
+    }
+
+    /// From now on the rendition is not true any more. Answers whether the renderer has to be told.
+    fn mark(&self) -> bool {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.queue()
+    }
+
+    fn queue(&self) -> bool {
+        !self.queued.swap(true, Ordering::SeqCst)
+    }
+
+    /// The renderer begins: a change from here on needs another turn.
+    pub(super) fn begun(&self) {
+        self.queued.store(false, Ordering::SeqCst);
+    }
+
+    /// The rendition that is here knows of so many changes.
+    pub(super) fn confirm(&self, up_to: u64) {
+        self.shown_to.fetch_max(up_to, Ordering::SeqCst);
+    }
+}
+
+/// The pages in memory.
+///
+/// One `RwLock` around plain maps: read for each request that is answered from memory (a look-up and a few header clones) and for each commit,
+/// written when a rendition comes or goes. An `ArcSwap` of the maps would spare readers the lock's one contended word, but every new page
+/// would copy the maps, and the lock was not what limits the fast path.
+pub(super) struct Shelf {
+    books: RwLock<Books>,
+    bounds: Bounds,
+    /// Moves with each rendition that comes: what was not asked for since then is behind.
+    hand: AtomicU64,
+}
+
+#[derive(Default)]
+struct Books {
+    by_slug: HashMap<Box<str>, Arc<Entry>>,
+    by_page: HashMap<Id<Page>, Arc<Entry>>,
+    by_org: HashMap<OrgId, Vec<Arc<Entry>>>,
+    /// Renditions.
+    count: usize,
+    /// Their weight.
+    bytes: usize,
+}
+
+impl Shelf {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self { books: RwLock::default(), bounds, hand: AtomicU64::new(1) }
+    }
+
+    /// Hands out the page's rendition if it is true.
+    pub(super) fn with_fresh<T>(&self, slug: &str, then: impl FnOnce(&Rendition) -> T) -> Option<T> {
+        let books = self.read();
+        let entry = books.by_slug.get(slug)?;
+        if !entry.is_true() {
+            return None;
+        }
+        let shown = entry.shown.load();
+        let rendition = shown.as_ref()?;
+        self.touch(entry);
+        Some(then(rendition))
+    }
+
+    /// Takes hold of a page that is here.
+    pub(super) fn hold(self: &Arc<Self>, slug: &str) -> Option<Held> {
+        let books = self.read();
+        books.by_slug.get(slug).map(|entry| Held::new(self, entry))
+    }
+
+    /// Takes hold of a page that is here, by its id.
+    pub(super) fn hold_page(self: &Arc<Self>, page: Id<Page>) -> Option<Held> {
+        let books = self.read();
+        books.by_page.get(&page).map(|entry| Held::new(self, entry))
+    }
+
+    /// Takes hold of a page, which from now on is marked when it changes.
+    pub(super) fn admit(self: &Arc<Self>, slug: &str, page: Id<Page>, org: OrgId) -> Held {
+        let mut books = self.write();
+        let entry = match books.by_slug.get(slug) {
+            Some(entry) => entry.clone(),
+            None => {
+                let entry = Arc::new(Entry::new(slug, page, org));
+                books.by_slug.insert(slug.into(), entry.clone());
+                books.by_page.insert(page, entry.clone());
+                books.by_org.entry(org).or_default().push(entry.clone());
+                entry
+            }
+        };
+        Held::new(self, &entry)
+    }
+
+    /// Marks the pages that this log's news may concern, and hands out those that the renderer has to be told of.
+    pub(super) fn mark(&self, log: LogKind, due: &mut Vec<Id<Page>>) {
+        let books = self.read();
+        let concerned = match log {
+            LogKind::Org(org) => books.by_org.get(&OrgId::from_uuid(org)).map(Vec::as_slice).unwrap_or_default(),
+            LogKind::Page(page) => books.by_page.get(&Id::from_uuid(page)).map(std::slice::from_ref).unwrap_or_default(),
+        };
+        due.extend(concerned.iter().filter(|entry| entry.mark()).map(|entry| entry.page));
+    }
+
+    /// Marks the pages for which another day has begun. Hands out those, and those that could not be rendered when they should have been.
+    pub(super) fn overdue(&self, now: Timestamp) -> Vec<Id<Page>> {
+        let books = self.read();
+        let mut due = Vec::new();
+        for entry in books.by_page.values() {
+            let shown = entry.shown.load();
+            if entry.is_true() && shown.as_ref().is_some_and(|rendition| rendition.stamp.good_until <= now) {
+                entry.changes.fetch_add(1, Ordering::SeqCst);
+            }
+            if !entry.is_true() && (shown.is_some() || entry.holds.load(Ordering::SeqCst) > 0) && entry.queue() {
+                due.push(entry.page);
+            }
+        }
+        due
+    }
+
+    /// Puts a rendition that knows of so many changes in the place of one that knows of fewer. Answers whether it did.
+    pub(super) fn put(&self, entry: &Arc<Entry>, rendition: Arc<Rendition>, up_to: u64) -> bool {
+        let mut books = self.write();
+        // What was taken away is marked no more.
+        if up_to < entry.shown_to.load(Ordering::SeqCst) || !books.has(entry) {
+            return false;
+        }
+        books.bytes += rendition.weight();
+        books.count += 1;
+        let earlier = entry.shown.swap(Some(rendition));
+        books.forget(earlier.as_deref());
+        entry.confirm(up_to);
+        self.touch(entry);
+        self.hand.fetch_add(1, Ordering::SeqCst);
+        books.fit(self.bounds, entry);
+        true
+    }
+
+    /// Takes a page away that is no more.
+    pub(super) fn remove(&self, entry: &Arc<Entry>) {
+        let mut books = self.write();
+        books.drop_rendition(entry);
+        books.remove(entry);
+    }
+
+    fn touch(&self, entry: &Entry) {
+        let hand = self.hand.load(Ordering::Relaxed);
+        // Written once between two movements of the hand, and not for each request: the cores need not fight over it.
+        if entry.used.load(Ordering::Relaxed) != hand {
+            entry.used.store(hand, Ordering::Relaxed);
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Books> {
+        self.books.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Books> {
+        self.books.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Books {
+    /// Lets go of the renditions that were not asked for the longest, until the rest fits. `newest` stays.
+    ///
+    /// Looks at all of them for each that goes: two thousand, once per page that comes, against the milliseconds that its rendering took.
+    fn fit(&mut self, bounds: Bounds, newest: &Arc<Entry>) {
+        while self.count > bounds.pages || self.bytes > bounds.bytes {
+            let others = self.by_page.values().filter(|entry| !Arc::ptr_eq(entry, newest) && entry.shown.load().is_some());
+            let Some(oldest) = others.min_by_key(|entry| entry.used.load(Ordering::Relaxed)).cloned() else { return };
+            self.drop_rendition(&oldest);
+            if oldest.holds.load(Ordering::SeqCst) == 0 {
+                self.remove(&oldest);
+            }
+        }
+    }
+
+    fn drop_rendition(&mut self, entry: &Entry) {
+        let shown = entry.shown.swap(None);
+        self.forget(shown.as_deref());
+    }
+
+    fn forget(&mut self, rendition: Option<&Rendition>) {
+        if let Some(rendition) = rendition {
+            self.bytes -= rendition.weight();
+            self.count -= 1;
+        }
+    }
+
+    fn has(&self, entry: &Arc<Entry>) -> bool {
+        self.by_page.get(&entry.page).is_some_and(|here| Arc::ptr_eq(here, entry))
+    }
+
+    fn remove(&mut self, entry: &Arc<Entry>) {
+        if !self.has(entry) {
+            return;
+        }
+        self.by_page.remove(&entry.page);
+        self.by_slug.remove(&entry.slug);
+        if let Some(pages) = self.by_org.get_mut(&entry.org) {
+            pages.retain(|other| !Arc::ptr_eq(other, entry));
+            if pages.is_empty() {
+                self.by_org.remove(&entry.org);
+            }
+        }
+    }
+}
+
+/// A page that stays on the shelf for as long as this lives.
+pub(super) struct Held {
+    shelf: Arc<Shelf>,
+    entry: Arc<Entry>,
+}
+
+impl Held {
+    /// Called under the shelf's lock, which whoever takes an entry away holds for writing.
+    fn new(shelf: &Arc<Shelf>, entry: &Arc<Entry>) -> Self {
+        entry.holds.fetch_add(1, Ordering::SeqCst);
+        Self { shelf: shelf.clone(), entry: entry.clone() }
+    }
+
+    /// The entry, to be put somewhere.
+    pub(super) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+}
+
+impl Deref for Held {
+    type Target = Entry;
+
+    fn deref(&self) -> &Entry {
+        &self.entry
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let last = self.entry.holds.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last && self.entry.shown.load().is_none() {
+            let mut books = self.shelf.write();
+            if self.entry.holds.load(Ordering::SeqCst) == 0 && self.entry.shown.load().is_none() {
+                books.remove(&self.entry);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::super::rendition::tests::rendition;
+    use super::*;
+
+    const ORG: OrgId = OrgId::from_u128(1);
+
+    fn shelf(pages: usize, bytes: usize) -> Arc<Shelf> {
+        Arc::new(Shelf::new(Bounds { pages, bytes }))
+    }
+
+    fn id(number: u128) -> Id<Page> {
+        Id::from_u128(number)
+    }
+
+    /// Puts a page there that knows of all its changes.
+    fn place(shelf: &Arc<Shelf>, slug: &str, number: u128) {
+        let held = shelf.admit(slug, id(number), ORG);
+        let up_to = held.changes();
+        assert!(shelf.put(held.entry(), Arc::new(rendition(1, slug)), up_to));
+    }
+
+    fn number(shelf: &Shelf, slug: &str) -> Option<u64> {
+        shelf.with_fresh(slug, |rendition| rendition.stamp.number)
+    }
+
+    fn mark(shelf: &Shelf, log: LogKind) -> Vec<Id<Page>> {
+        let mut due = Vec::new();
+        shelf.mark(log, &mut due);
+        due
+    }
+
+    #[test]
+    fn a_marked_page_is_not_served_until_a_rendition_knows_of_the_change() {
+        let shelf = shelf(10, 1 << 20);
+        place(&shelf, "acme", 7);
+        assert_eq!(number(&shelf, "acme"), Some(1));
+
+        for log in [LogKind::Page(id(7).uuid()), LogKind::Org(ORG.uuid())] {
+            let held = shelf.hold("acme").unwrap();
+            held.begun();
+            assert_eq!(mark(&shelf, log), [id(7)]);
+            assert_eq!(number(&shelf, "acme"), None);
+            shelf.put(held.entry(), Arc::new(rendition(2, "new")), held.changes());
+            assert_eq!(number(&shelf, "acme"), Some(2));
+        }
+        assert!(mark(&shelf, LogKind::Org(Uuid::from_u128(99))).is_empty());
+        assert_eq!(number(&shelf, "acme"), Some(2), "another organization's news change nothing");
+    }
+
+    #[test]
+    fn the_renderer_is_told_once_until_it_begins() {
+        let shelf = shelf(10, 1 << 20);
+        place(&shelf, "acme", 7);
+        let news = LogKind::Page(id(7).uuid());
+        assert_eq!(mark(&shelf, news), [id(7)]);
+        assert!(mark(&shelf, news).is_empty() && mark(&shelf, news).is_empty());
+        shelf.hold("acme").unwrap().begun();
+        assert_eq!(mark(&shelf, news), [id(7)], "a change while it is being rendered needs another turn");
+    }
+
+    #[test]
+    fn the_newest_wins() {
+        let shelf = shelf(10, 1 << 20);
+        place(&shelf, "acme", 7);
+        let held = shelf.hold("acme").unwrap();
+        let before = held.changes();
+        mark(&shelf, LogKind::Page(id(7).uuid()));
+        let after = held.changes();
+
+        assert!(shelf.put(held.entry(), Arc::new(rendition(3, "newer")), after));
+        assert!(!shelf.put(held.entry(), Arc::new(rendition(2, "older")), before));
+        assert_eq!(number(&shelf, "acme"), Some(3));
+    }
+
+    #[test]
+    fn a_rendition_from_before_a_change_is_not_served_after_it() {
+        let shelf = shelf(10, 1 << 20);
+        let held = shelf.admit("acme", id(7), ORG);
+        let up_to = held.changes();
+        mark(&shelf, LogKind::Page(id(7).uuid()));
+        assert!(shelf.put(held.entry(), Arc::new(rendition(1, "old")), up_to));
+        assert_eq!(number(&shelf, "acme"), None);
+        held.confirm(held.changes());
+        assert_eq!(number(&shelf, "acme"), Some(1), "it turned out to say the same");
+    }
+
+    #[test]
+    fn the_least_recently_used_goes() {
+        let shelf = shelf(2, 1 << 20);
+        place(&shelf, "a", 1);
+        place(&shelf, "b", 2);
+        assert!(number(&shelf, "a").is_some());
+        place(&shelf, "c", 3);
+        assert_eq!(["a", "b", "c"].map(|slug| number(&shelf, slug).is_some()), [true, false, true]);
+        assert!(shelf.hold("b").is_none(), "nothing is left of it");
+    }
+
+    #[test]
+    fn the_bytes_are_bounded_and_counted() {
+        let one = rendition(1, "a").weight();
+        let shelf = shelf(10, one * 2 + one / 2);
+        for (slug, number) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
+            place(&shelf, slug, number);
+            place(&shelf, slug, number);
+        }
+        assert_eq!(["a", "b", "c", "d"].map(|slug| number(&shelf, slug).is_some()), [false, false, true, true]);
+        for slug in ["c", "d"] {
+            shelf.remove(shelf.hold(slug).unwrap().entry());
+        }
+        let books = shelf.read();
+        assert_eq!((books.count, books.bytes, books.by_slug.len(), books.by_org.len()), (0, 0, 0, 0));
+    }
+
+    #[test]
+    fn a_page_that_is_followed_stays_though_its_bytes_go() {
+        let shelf = shelf(1, 1 << 20);
+        place(&shelf, "a", 1);
+        let stream = shelf.hold("a").unwrap();
+        place(&shelf, "b", 2);
+        assert_eq!(number(&shelf, "a"), None);
+        stream.begun();
+        assert_eq!(mark(&shelf, LogKind::Page(id(1).uuid())), [id(1)]);
+        drop(stream);
+        assert!(shelf.hold("a").is_none(), "the last one turns off the light");
+    }
+
+    #[test]
+    fn another_day_makes_every_page_due_and_what_failed_is_due_again() {
+        let shelf = shelf(10, 1 << 20);
+        place(&shelf, "a", 1);
+        assert!(shelf.overdue(Timestamp::from_millis(0)).is_empty());
+        assert_eq!(shelf.overdue(Timestamp::from_millis(1)), [id(1)]);
+        assert_eq!(number(&shelf, "a"), None);
+        assert!(shelf.overdue(Timestamp::from_millis(1)).is_empty(), "it is queued already");
+        shelf.hold("a").unwrap().begun();
+        assert_eq!(shelf.overdue(Timestamp::from_millis(1)), [id(1)], "its rendering came to nothing");
+    }
+}

@@ -1,0 +1,285 @@
+//! Who may do what: every route × every role × ids of an organization, own and a stranger's.
+//!
+//! The tables are held against the OpenAPI document and the list of page routes, so that a new route can't be forgotten here.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use allclear::access::Role;
+use serde_json::{Value, json};
+
+use crate::harness::{Client, PASSWORD, Server};
+
+/// What an operation asks of its caller.
+#[derive(Clone, Copy, PartialEq)]
+enum Least {
+    /// Nothing.
+    Anyone,
+    /// To be somebody.
+    SignedIn,
+    /// To be a member with this role of the organization that the ids are of.
+    Member(Role),
+}
+
+use Least::{Anyone, Member, SignedIn};
+use Role::{Admin, Editor, Responder, Viewer};
+
+/// An operation as somebody calls it; one operation may be called in several ways.
+struct Rule(&'static str, &'static str, Least, fn(&Place) -> Value);
+
+fn nothing(_: &Place) -> Value {
+    Value::Null
+}
+
+/// What an organization has; made anew for each call, since a call may delete it.
+struct Place {
+    org: String,
+    service: String,
+    group: String,
+    incident: String,
+    update: String,
+    /// The caller's address.
+    email: String,
+}
+
+const RULES: &[Rule] = &[
+    Rule("POST", "/users/auth/signup", Anyone, |_| {
+        static SIGNED_UP: AtomicUsize = AtomicUsize::new(1);
+        let email = format!("new-{}@example.com", SIGNED_UP.fetch_add(1, Ordering::Relaxed));
+        json!({ "email": email, "password": PASSWORD, "full_name": "New", "organization_name": "New" })
+    }),
+    Rule("POST", "/users/auth/login", Anyone, |place| json!({ "email": place.email, "password": PASSWORD })),
+    Rule("POST", "/users/auth/logout", SignedIn, |_| json!({})),
+    Rule("GET", "/users/auth/profile", SignedIn, nothing),
+    Rule("PUT", "/users/auth/profile", SignedIn, |_| json!({ "full_name": "Renamed" })),
+    Rule("POST", "/users/auth/password", SignedIn, |_| json!({ "current_password": PASSWORD, "new_password": PASSWORD })),
+    Rule("GET", "/users/organizations", SignedIn, nothing),
+    Rule("GET", "/users/organizations/{org}", Member(Viewer), nothing),
+    Rule("PUT", "/users/organizations/{org}", Member(Admin), |_| json!({ "name": "Renamed" })),
+    Rule("GET", "/services", SignedIn, nothing),
+    Rule("GET", "/services?organization_id={org}", Member(Viewer), nothing),
+    Rule("POST", "/services", Member(Editor), |place| json!({ "name": "New", "organization_id": place.org })),
+    Rule("GET", "/services/{service}", Member(Viewer), nothing),
+    Rule("PUT", "/services/{service}", Member(Editor), |_| json!({ "name": "Renamed" })),
+    Rule("PUT", "/services/{service}", Member(Editor), |place| json!({ "own_status": "major_outage", "group_id": place.group })),
+    Rule("PUT", "/services/{service}", Member(Responder), |_| json!({ "own_status": "major_outage" })),
+    Rule("DELETE", "/services/{service}", Member(Editor), nothing),
+    Rule("GET", "/service-groups", SignedIn, nothing),
+    Rule("GET", "/service-groups?organization_id={org}", Member(Viewer), nothing),
+    Rule("POST", "/service-groups", Member(Editor), |place| json!({ "name": "New", "organization_id": place.org })),
+    Rule("GET", "/service-groups/{group}", Member(Viewer), nothing),
+    Rule("PUT", "/service-groups/{group}", Member(Editor), |_| json!({ "name": "Renamed" })),
+    Rule("DELETE", "/service-groups/{group}", Member(Editor), nothing),
+    Rule("GET", "/services/{service}/incidents", Member(Viewer), nothing),
+    Rule("POST", "/services/{service}/incidents", Member(Responder), |_| json!({ "title": "It fails", "message": "Looking." })),
+    Rule("GET", "/services/{service}/incidents/{incident}", Member(Viewer), nothing),
+    Rule("PUT", "/services/{service}/incidents/{incident}", Member(Responder), |_| json!({ "status": "resolved" })),
+    Rule("DELETE", "/services/{service}/incidents/{incident}", Member(Responder), nothing),
+    Rule("GET", "/incidents", SignedIn, nothing),
+    Rule("GET", "/incidents?organization_id={org}", Member(Viewer), nothing),
+    Rule("POST", "/incidents", Member(Responder), |place| {
+        json!({ "title": "It fails", "message": "Looking.", "affected": [{ "service_id": place.service }], "organization_id": place.org })
+    }),
+    Rule("GET", "/incidents/{incident}", Member(Viewer), nothing),
+    Rule("PUT", "/incidents/{incident}", Member(Responder), |_| json!({ "title": "It fails badly" })),
+    Rule("DELETE", "/incidents/{incident}", Member(Responder), nothing),
+    Rule("POST", "/incidents/{incident}/updates", Member(Responder), |_| json!({ "message": "More." })),
+    Rule("PUT", "/incidents/{incident}/updates/{update}", Member(Responder), |_| json!({ "message": "Corrected." })),
+    Rule("GET", "/timeline/service/{service}", Member(Viewer), nothing),
+    Rule("GET", "/timeline/organization/{org}", Member(Viewer), nothing),
+];
+
+impl Place {
+    async fn of(admin: &Client, caller: &Client) -> Self {
+        let service = admin.service("API").await;
+        let incident = admin.incident(&[(&service, "major_outage")], "Nothing works").await;
+        let shown = admin.get(format!("/api/incidents/{incident}")).await.expect(200);
+        let update = shown.json["updates"][0]["id"].as_str().expect("an update").to_owned();
+        let email = if caller.email.is_empty() { &admin.email } else { &caller.email };
+        Self { org: admin.org_id.clone(), group: admin.group("Core").await, service, incident, update, email: email.clone() }
+    }
+
+    fn fill(&self, path: &str) -> String {
+        let parts = [("{org}", &self.org), ("{service}", &self.service), ("{group}", &self.group), ("{incident}", &self.incident), ("{update}", &self.update)];
+        parts.iter().fold(format!("/api{path}"), |path, (name, id)| path.replace(name, id))
+    }
+}
+
+impl Rule {
+    async fn call(&self, caller: &Client, path: &str, place: &Place) -> u16 {
+        // Signing out would end the session that the next rules are called in; any other cookie that comes back is not kept either.
+        let session = if self.1.ends_with("/logout") && !caller.cookie().is_empty() { caller.sign_in().await } else { caller.clone() };
+        let body = (self.3)(place);
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        session.with_cookie(&session.cookie()).send(self.0, path, &[("content-type", "application/json")], body).await.status
+    }
+
+    fn expected(&self, role: Option<Role>, is_signed_in: bool) -> Option<u16> {
+        match self.2 {
+            Anyone => None,
+            SignedIn | Member(_) if !is_signed_in => Some(401),
+            SignedIn => None,
+            Member(least) => match role {
+                None => Some(404),
+                Some(role) if role < least => Some(403),
+                Some(_) => None,
+            },
+        }
+    }
+}
+
+/// `/services/{service}?organization_id={org}` as `/services/{}`, whatever the parameters are called.
+fn shape(path: &str) -> String {
+    let path = path.split('?').next().unwrap_or_default();
+    let segment = |segment: &str| if segment.starts_with(['{', ':', '*']) { "{}".to_owned() } else { segment.to_owned() };
+    path.split('/').map(segment).collect::<Vec<_>>().join("/")
+}
+
+#[test]
+fn the_table_has_every_operation_of_the_document_and_no_other() {
+    let document: Value = serde_json::from_str(&allclear::api::openapi_document()).unwrap();
+    let methods = ["get", "put", "post", "delete", "patch", "head", "options", "trace"];
+    let mut documented = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let path = shape(path.strip_prefix("/api").unwrap_or(path));
+        for method in methods.iter().filter(|method| item.get(**method).is_some()) {
+            documented.insert((method.to_uppercase(), path.clone()));
+        }
+    }
+    let ruled: BTreeSet<_> = RULES.iter().map(|rule| (rule.0.to_owned(), shape(rule.1))).collect();
+    assert_eq!(documented.difference(&ruled).collect::<Vec<_>>(), Vec::<&(String, String)>::new(), "documented, but not in the table");
+    assert_eq!(ruled.difference(&documented).collect::<Vec<_>>(), Vec::<&(String, String)>::new(), "in the table, but not documented");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_asks_for_its_role_and_no_more() {
+    let server = Server::start().await;
+    let admin = server.sign_up("ada").await;
+    let (viewer, responder, editor) = (admin.make_member("viewer").await, admin.make_member("responder").await, admin.make_member("editor").await);
+    let people = [
+        (server.anonymous(), "anonymous", None),
+        (server.sign_up("eve").await, "a stranger", None),
+        (viewer, "a viewer", Some(Viewer)),
+        (responder, "a responder", Some(Responder)),
+        (editor, "an editor", Some(Editor)),
+        (admin.clone(), "an admin", Some(Admin)),
+    ];
+    let mut wrong = Vec::new();
+    for rule in RULES {
+        for (caller, who, role) in &people {
+            let place = Place::of(&admin, caller).await;
+            let status = rule.call(caller, &place.fill(rule.1), &place).await;
+            let is_right = match rule.expected(*role, !caller.cookie().is_empty()) {
+                Some(refusal) => status == refusal,
+                None => (200..300).contains(&status),
+            };
+            if !is_right {
+                wrong.push(format!("{} {} by {who}: {status}", rule.0, rule.1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strangers_ids_and_nobodys_are_all_the_same() {
+    let server = Server::start().await;
+    let (ada, eve) = (server.sign_up("ada").await, server.sign_up("eve").await);
+    let own = Place::of(&ada, &ada).await;
+    let theirs = Place::of(&eve, &ada).await;
+    let before = eve.events().await;
+
+    let unknown = |prefix: &str| format!("{prefix}_00000000000000000000000000000001");
+    let nobodys = Place { org: unknown("org"), service: unknown("svc"), group: unknown("grp"), incident: unknown("inc"), update: unknown("upd"), email: ada.email.clone() };
+    let malformed = Place { org: "x".into(), service: "svc_".into(), group: "%00".into(), incident: "..%2f".into(), update: "é".into(), email: ada.email.clone() };
+    // Half a path of one's own does not open the other half.
+    let mixed = Place {
+        org: theirs.org.clone(),
+        service: own.service.clone(),
+        group: theirs.group.clone(),
+        incident: theirs.incident.clone(),
+        update: theirs.update.clone(),
+        email: ada.email.clone(),
+    };
+    for rule in RULES.iter().filter(|rule| rule.1.contains('{')) {
+        for (place, whose) in [(&theirs, "a stranger's"), (&nobodys, "nobody's"), (&malformed, "malformed"), (&mixed, "mixed")] {
+            let own_alone = whose == "mixed" && (rule.1.ends_with("{service}") || rule.1.ends_with("{service}/incidents"));
+            if !own_alone {
+                assert_eq!(rule.call(&ada, &place.fill(rule.1), &own).await, 404, "{} {} with ids that are {whose}", rule.0, rule.1);
+            }
+        }
+    }
+    assert_eq!(eve.events().await, before);
+}
+
+/// A page route: who gets what. Statuses for nobody, a stranger and a member; `None` where other journeys look.
+struct PageRule(&'static str, &'static str, Option<[u16; 3]>);
+
+const PAGES: &[PageRule] = &[
+    PageRule("GET", "/", Some([200, 200, 200])),
+    PageRule("GET", "/login", Some([200, 303, 303])),
+    // Without a field they are refused; `sessions` signs up, in and out by them.
+    PageRule("POST", "/login", Some([401, 401, 401])),
+    PageRule("GET", "/signup", Some([200, 200, 200])),
+    PageRule("POST", "/signup", Some([422, 422, 422])),
+    PageRule("POST", "/logout", None),
+    PageRule("GET", "/setup/{token}", Some([404, 404, 404])),
+    PageRule("POST", "/setup/{token}", Some([422, 422, 422])),
+    PageRule("POST", "/setup", Some([422, 422, 422])),
+    PageRule("GET", "/p/{slug}", Some([200, 200, 200])),
+    PageRule("GET", "/p/{slug}/live", Some([200, 200, 200])),
+    PageRule("GET", "/live/sse?room=page:{slug}", Some([200, 200, 200])),
+    PageRule("GET", "/live/sse?room=org:{org}", Some([401, 404, 200])),
+    PageRule("GET", "/live/sse?room=service:{service}", Some([401, 404, 200])),
+    PageRule("GET", "/live/ws", None),
+    PageRule("GET", "/healthz", Some([200, 200, 200])),
+    PageRule("GET", "/robots.txt", Some([200, 200, 200])),
+    PageRule("GET", "/assets/{name}", Some([404, 404, 404])),
+    PageRule("GET", "/api/docs", Some([200, 200, 200])),
+    PageRule("GET", "/api/openapi.json", Some([200, 200, 200])),
+];
+
+/// The routes as the sources write them, `.at("/path", get(…).post(…))`: poem's router can't be asked for its own.
+fn routed() -> BTreeSet<(String, String)> {
+    let sources = [("", include_str!("../../src/pages/mod.rs")), ("/live", include_str!("../../src/live/mod.rs")), ("/api", include_str!("../../src/api/mod.rs"))];
+    let mut routes = BTreeSet::new();
+    for (prefix, source) in sources {
+        for route in source.split(".at(\"").skip(1) {
+            let (path, rest) = route.split_once('"').expect("a path");
+            let handlers = rest.lines().next().unwrap_or_default();
+            let methods = [("GET", "get("), ("POST", "post("), ("PUT", "put("), ("PATCH", "patch("), ("DELETE", "delete(")];
+            let mut found: Vec<_> = methods.iter().filter(|(_, call)| handlers.contains(call)).map(|(method, _)| *method).collect();
+            if found.is_empty() {
+                found.push("GET");
+            }
+            routes.extend(found.into_iter().map(|method| (method.to_owned(), shape(&format!("{prefix}{path}")))));
+        }
+    }
+    routes
+}
+
+#[test]
+fn the_table_has_every_page_route_and_no_other() {
+    let ruled: BTreeSet<_> = PAGES.iter().map(|page| (page.0.to_owned(), shape(page.1))).collect();
+    assert_eq!(routed(), ruled);
+}
+
+#[tokio::test]
+async fn every_page_is_for_whom_it_is_for() {
+    let server = Server::start().await;
+    let ada = server.sign_up("ada").await;
+    let viewer = ada.make_member("viewer").await;
+    let service = ada.private_service("Inside").await;
+    let people = [server.anonymous(), server.sign_up("eve").await, viewer];
+    for page in PAGES {
+        let Some(expected) = page.2 else { continue };
+        let path = page.1.replace("{slug}", &ada.slug).replace("{org}", &ada.org_id).replace("{service}", &service).replace("{token}", "x").replace("{name}", "x");
+        for (caller, expected) in people.iter().zip(expected) {
+            let status = match page.0 {
+                "GET" => caller.open(&path).await.status().as_u16(),
+                method => caller.send(method, &path, &[("content-type", "application/x-www-form-urlencoded")], "").await.status,
+            };
+            assert_eq!(status, expected, "{} {path} by {}", page.0, caller.email);
+        }
+    }
+}
