@@ -6,16 +6,20 @@ use http::header;
 use poem::{FromRequest, Request, RequestBody};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::access::{Actor, Read};
+use crate::access::{Actor, Permission, Read};
 use crate::app::{App, Caller};
 use crate::domain::account;
+use crate::domain::answered::Once;
 use crate::domain::organization::OrgId;
 use crate::domain::session::Origin;
 use crate::error::{Error, Result};
+use crate::event::Change;
 use crate::http::ClientAddr;
 use crate::id::{Id, Kind};
-use crate::store::{OrgDocument, Reads};
+use crate::store::{OrgDocument, OrgTx, Reads};
 use crate::web::Web;
 
 /// A signed-in person, for any handler; 401 for everyone else.
@@ -69,6 +73,40 @@ impl Me {
                 Err(Error::NotFound)
             })
             .await
+    }
+
+    /// Changes something in the organization that has it, once.
+    ///
+    /// # Errors
+    /// `NotFound` when none of the caller's has it; else as [`App::change_once`].
+    pub async fn change<P, D, T>(
+        &self,
+        id: Id<D>,
+        once: Option<Once>,
+        op: impl FnOnce(&mut OrgTx<'_, P>) -> Result<Change<T>> + Send + 'static,
+    ) -> Result<(T, bool)>
+    where
+        P: Permission,
+        D: OrgDocument,
+        T: Serialize + DeserializeOwned + Send + 'static,
+    {
+        match self.org_of(id).await {
+            Ok(org) => self.app.change_once(self.actor(), org, once, op).await,
+            // What a repeated request speaks of may be gone by now, deleted by the first one; the first answer is kept where it was.
+            Err(Error::NotFound) if once.is_some() => self.earlier::<P, T>(once).await,
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The answer that was kept for a request in any of the caller's organizations.
+    async fn earlier<P: Permission, T: Serialize + DeserializeOwned + Send + 'static>(&self, once: Option<Once>) -> Result<(T, bool)> {
+        for org in self.app.organizations_of(&self.caller).await? {
+            match self.app.change_once(self.actor(), org, once.clone(), |_: &mut OrgTx<'_, P>| Err(Error::NotFound)).await {
+                Err(Error::NotFound | Error::Forbidden(_)) => {}
+                answer => return answer,
+            }
+        }
+        Err(Error::NotFound)
     }
 
     /// The organization that a new thing goes into: the one named, or the caller's only one.

@@ -267,6 +267,13 @@ pub fn revisit(view: &OrgView<'_, Public>, mut event: Value) -> Result<Option<Va
         event["subject"]["name"] = Value::Null;
     }
     for side in ["before", "after"] {
+        // The name of a group that a service was in, if visitors see that group no more.
+        if event["data"][side].get("group").is_some() {
+            let group = event["data"][side]["group_id"].as_str().and_then(|id| id.parse().ok());
+            if group.map(|id| view.group(id)).transpose()?.flatten().is_none() {
+                event["data"][side]["group"] = Value::Null;
+            }
+        }
         for (list, key) in [("affected", "service_id"), ("services", "id")] {
             let Some(entries) = event["data"][side].get_mut(list).and_then(Value::as_array_mut) else { continue };
             let mut kept = Vec::new();

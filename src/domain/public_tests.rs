@@ -130,6 +130,7 @@ fn a_group_is_seen_only_while_it_holds_something_public() {
     assert_eq!(org.page().sections[0].group.as_ref().unwrap().name, "Project Nightingale");
     org.patch(api, into(None));
     assert!(org.page().sections[0].group.is_none());
+    assert!(!format!("{:?}", org.replay()).contains("Nightingale"), "the name of what is seen no more");
 }
 
 #[test]

@@ -64,6 +64,12 @@ impl Visitor {
         Ok(Self { member, request_id: request.data::<RequestId>().cloned() })
     }
 
+    /// Nobody in particular.
+    #[cfg(test)]
+    pub(super) fn anonymous() -> Self {
+        Self { member: None, request_id: None }
+    }
+
     /// The session whose end closes the connection.
     pub(super) fn session(&self) -> Option<Id<Session>> {
         self.member.as_ref().map(|member| member.session)

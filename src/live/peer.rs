@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use poem::Upgraded;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -82,11 +82,11 @@ impl End {
 }
 
 /// A client and what it has joined.
-pub(super) struct Peer {
+pub(super) struct Peer<S> {
     app: App,
     visitor: Visitor,
     connection: Connection,
-    socket: WebSocketStream<Upgraded>,
+    socket: WebSocketStream<S>,
     rooms: HashMap<Room, Joined>,
     heard: Instant,
     garbage: u32,
@@ -110,7 +110,7 @@ enum Turn {
 }
 
 /// Talks with a client until one of the two has had enough.
-pub(super) async fn serve(mut peer: Peer, receiver: Receiver, stopping: impl Future<Output = ()>) {
+pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut peer: Peer<S>, receiver: Receiver, stopping: impl Future<Output = ()>) {
     // Outside of the conversation, so that a client that takes nothing does not hold up a stop or a logout.
     let end = tokio::select! {
         biased;
@@ -119,11 +119,12 @@ pub(super) async fn serve(mut peer: Peer, receiver: Receiver, stopping: impl Fut
         end = peer.run(&receiver) => end,
     };
     tracing::debug!(?end, "a WebSocket ends");
-    peer.close(end).await;
+    // Boxed, as is all that happens once: what an idle connection costs is the size of the largest state of its task.
+    Box::pin(peer.close(end)).await;
 }
 
-impl Peer {
-    pub(super) fn new(app: App, visitor: Visitor, connection: Connection, socket: WebSocketStream<Upgraded>) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
+    pub(super) fn new(app: App, visitor: Visitor, connection: Connection, socket: WebSocketStream<S>) -> Self {
         Self { app, visitor, connection, socket, rooms: HashMap::new(), heard: Instant::now(), garbage: 0, until: None }
     }
 
@@ -321,8 +322,16 @@ impl Peer {
         drop(connection);
         let Some(frame) = end.frame() else { return };
         let farewell = async {
-            if socket.close(Some(frame)).await.is_ok() {
-                while let Some(Ok(_)) = socket.next().await {}
+            if socket.close(Some(frame)).await.is_err() {
+                return;
+            }
+            while let Some(Ok(_)) = socket.next().await {}
+            if matches!(end, End::TooLarge | End::NotText) {
+                // The rest of what we would not read. A socket closed over unread bytes is reset, which may cost the client our reason.
+                let rest = socket.get_mut();
+                let _ = rest.shutdown().await;
+                let mut scrap = [0; 1_024];
+                while rest.read(&mut scrap).await.is_ok_and(|read| read > 0) {}
             }
         };
         // Who does not answer is left alone; the socket closes with it.
@@ -342,5 +351,65 @@ async fn in_time(writing: impl Future<Output = Result<(), tungstenite::Error>>) 
     match timeout(STALL, writing).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(End::Gone),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::io::{DuplexStream, duplex};
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+    use crate::app::Settings;
+    use crate::clock::Clock;
+    use crate::id::IdSource;
+    use crate::live::Hub;
+
+    /// A conversation with an anonymous client, whose end of the line is handed out.
+    async fn conversation(clock: Clock) -> (Peer<DuplexStream>, Receiver, DuplexStream) {
+        let (near, far) = duplex(64 * 1024);
+        let (app, _news) = App::in_memory(clock, IdSource::seeded(1), Settings::default()).unwrap();
+        let (connection, receiver) = Hub::new().connect(None);
+        let socket = WebSocketStream::from_raw_socket(near, Role::Server, None).await;
+        (Peer::new(app, Visitor::anonymous(), connection, socket), receiver, far)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_is_asked_twice_and_dropped() {
+        let (peer, receiver, mut far) = conversation(Clock::system()).await;
+        let serving = tokio::spawn(serve(peer, receiver, pending()));
+        let mut told = Vec::new();
+        far.read_to_end(&mut told).await.unwrap();
+        assert_eq!(told, [0x89, 0, 0x89, 0], "two empty pings and no farewell");
+        serving.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_answers_stays() {
+        let (peer, receiver, far) = conversation(Clock::system()).await;
+        let serving = tokio::spawn(serve(peer, receiver, pending()));
+        let mut client = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
+        for _ in 0..20 {
+            // Reading the next one sends the answer to this one.
+            assert!(matches!(client.next().await, Some(Ok(Message::Ping(_)))));
+        }
+        drop(client);
+        serving.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_expired_session_is_shown_out() {
+        let clock = Clock::manual(Timestamp::from_millis(0));
+        let (mut peer, receiver, far) = conversation(clock.clone()).await;
+        peer.until = Some(Timestamp::from_millis(1_000));
+        let serving = tokio::spawn(serve(peer, receiver, pending()));
+        clock.advance(Duration::from_secs(1));
+        let mut client = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
+        let Some(Ok(Message::Close(Some(frame)))) = client.next().await else { panic!("no farewell") };
+        assert_eq!(frame.code, CloseCode::Policy);
+        assert!(client.next().await.is_none());
+        serving.await.unwrap();
     }
 }

@@ -18,11 +18,12 @@ use super::protocol::{EventId, ROOMS_MAX, RoomName};
 use super::resume::{Begin, Replay, Source};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};
+use crate::http::Shutdown;
 use crate::web::Web;
 
 /// Answers with the events of the rooms asked for.
 #[handler]
-pub(super) async fn open(request: &Request, web: Data<&Web>) -> poem::Result<Response> {
+pub(crate) async fn open(request: &Request, web: Data<&Web>) -> poem::Result<Response> {
     Ok(listen(request, web.0).await?)
 }
 
@@ -38,7 +39,7 @@ async fn listen(request: &Request, web: &Web) -> Result<Response> {
     let begin = source.begin(&web.app, asked.after.as_deref()).await?;
 
     let at = EventId { epoch: web.app.epoch(), seq: begin.position() }.to_string();
-    let mut stream = EventStream::new(web, connection, receiver, frame::opening(&at), begin.position());
+    let mut stream = EventStream::new(&web.shutdown, connection, receiver, frame::opening(&at), begin.position());
     stream.epoch = web.app.epoch().into();
     stream.until = admission.until.map(|until| (web.app.clock().clone(), until));
     match begin {
@@ -106,7 +107,7 @@ pub struct EventStream {
 
 impl EventStream {
     /// A stream of what `connection` hears, frames up to `position` left out. `opening` is sent at once.
-    pub fn new(web: &Web, connection: Connection, receiver: Receiver, opening: Bytes, position: u64) -> Self {
+    pub fn new(shutdown: &Shutdown, connection: Connection, receiver: Receiver, opening: Bytes, position: u64) -> Self {
         let mut keep_alive = interval_at(Instant::now() + KEEP_ALIVE_EVERY, KEEP_ALIVE_EVERY);
         keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -118,7 +119,7 @@ impl EventStream {
             epoch: Box::default(),
             position,
             keep_alive,
-            stopping: Box::pin(web.shutdown.stopping()),
+            stopping: Box::pin(shutdown.stopping()),
             until: None,
         }
     }
@@ -186,5 +187,75 @@ impl EventStream {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Id;
+    use crate::live::frame::Frame;
+    use crate::live::{Closed, Hub, Room};
+
+    const ROOM: Room = Room::Fragments(Id::from_u128(1));
+
+    struct Listening {
+        hub: Hub,
+        shutdown: Shutdown,
+        stream: EventStream,
+    }
+
+    /// A stream that has sent its opening and knows everything up to 5.
+    async fn listening() -> Listening {
+        let (hub, shutdown) = (Hub::new(), Shutdown::new());
+        let (mut connection, receiver) = hub.connect(Some(Id::from_u128(9)));
+        connection.join(ROOM);
+        let mut stream = EventStream::new(&shutdown, connection, receiver, Bytes::from_static(b"opening"), 5);
+        assert_eq!(stream.next().await.as_deref(), Some(&b"opening"[..]));
+        Listening { hub, shutdown, stream }
+    }
+
+    fn announce(hub: &Hub, seq: u64) {
+        hub.publish(ROOM, || Frame::fragments(Id::from_u128(1), seq, seq.to_string().into()));
+    }
+
+    #[tokio::test]
+    async fn each_number_is_told_once() {
+        let Listening { hub, mut stream, .. } = listening().await;
+        for seq in [4, 5, 6, 6, 7] {
+            announce(&hub, seq);
+        }
+        assert_eq!(stream.next().await.as_deref(), Some(&b"6"[..]));
+        assert_eq!(stream.next().await.as_deref(), Some(&b"7"[..]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_filled_with_comments() {
+        let mut stream = listening().await.stream;
+        for _ in 0..3 {
+            assert_eq!(stream.next().await, Some(KEEP_ALIVE));
+        }
+    }
+
+    #[tokio::test]
+    async fn it_ends_with_the_session_and_with_the_server() {
+        let mut of_session = listening().await;
+        announce(&of_session.hub, 6);
+        of_session.hub.close_session(Id::from_u128(9), Closed::SessionEnded);
+        assert_eq!(of_session.stream.next().await, None, "nothing more, not even what waits");
+
+        let mut of_server = listening().await;
+        of_server.shutdown.begin();
+        assert_eq!(of_server.stream.next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ends_when_the_session_has_expired() {
+        let mut stream = listening().await.stream;
+        let clock = Clock::manual(Timestamp::from_millis(0));
+        stream.until = Some((clock.clone(), Timestamp::from_millis(60_000)));
+        assert_eq!(stream.next().await, Some(KEEP_ALIVE));
+        clock.advance(std::time::Duration::from_secs(60));
+        assert_eq!(stream.next().await, None);
     }
 }

@@ -30,7 +30,7 @@ const WRITE_BUFFER_MAX: usize = 16 * 1024 * 1024;
 
 /// Turns a request into a WebSocket.
 #[handler]
-pub(super) async fn open(request: &Request, web: Data<&Web>) -> poem::Result<Response> {
+pub(crate) async fn open(request: &Request, web: Data<&Web>) -> poem::Result<Response> {
     let web = web.0;
     // Before anything else: a WebSocket begins with a GET, is not bound by CORS, and carries the cookie.
     if let Err(refused) = check_origin(request.headers(), &web.base_url.origin(), &web.cors_origins) {

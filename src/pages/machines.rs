@@ -12,7 +12,7 @@ const ROBOTS: &str = "User-agent: *\nDisallow: /api/\nDisallow: /live/\nDisallow
 
 /// `GET /healthz`: 200 while the store can be read, else 503.
 #[handler]
-pub(super) async fn healthz(web: Data<&Web>) -> poem::Result<&'static str> {
+pub(crate) async fn healthz(web: Data<&Web>) -> poem::Result<&'static str> {
     web.app.system_read(instance::operator).await?;
     Ok("ok")
 }

@@ -115,7 +115,8 @@ async fn lists_come_in_pages_and_of_the_organization_asked_for() {
     for name in ["A", "B", "C", "D", "E"] {
         ada.service(name).await;
     }
-    let own = guest.get("/api/users/organizations").await.expect(200).json["data"][0]["id"].as_str().unwrap().to_owned();
+    let organizations = guest.all("/api/users/organizations?limit=10").await;
+    let own = organizations.iter().find(|own| own["role"] == "admin").and_then(|own| own["id"].as_str()).unwrap();
     guest.post("/api/services", json!({ "name": "Own", "organization_id": own })).await.expect(201);
 
     assert_eq!(names(&ada, "/api/services?limit=2").await, ["A", "B", "C", "D", "E"]);
@@ -209,5 +210,5 @@ async fn an_etag_saves_a_download_and_guards_a_change() {
     assert_eq!(shown.json["status"], "major_outage");
     assert!(shown.header("etag").starts_with("\"2-"));
     conditional("PUT", "if-match", &tag, r#"{"name":"API 3"}"#).await.expect(200);
-    conditional("DELETE", "if-match", "\"3-whatever\"", "").await.expect(204);
+    conditional("DELETE", "if-match", "\"3-0000000000000000\"", "").await.expect(204);
 }

@@ -34,6 +34,23 @@ async fn everything_is_numbered_without_gaps_and_newest_first() {
 }
 
 #[tokio::test]
+async fn a_restart_forgets_nothing_and_counts_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start_in(dir.path()).await;
+    let ada = server.sign_up("ada").await;
+    ada.service("API").await;
+    let (before, epoch) = (ada.timeline().await, server.app().epoch().to_owned());
+    server.stop().await;
+
+    let server = Server::start_in(dir.path()).await;
+    let ada = ada.at(&server.base());
+    assert_eq!(ada.timeline().await, before);
+    ada.service("Web").await;
+    assert_eq!(ada.timeline().await[2]["id"], format!("{epoch}:3"));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_filter_lets_only_what_it_names_pass() {
     let server = Server::start().await;
     let ada = server.sign_up("ada").await;

@@ -93,8 +93,9 @@ async fn the_profile_names_organizations_and_roles() {
     assert_eq!(profile, json!({ "user": user, "organizations": [organization] }));
 
     let theirs = guest.get("/api/users/auth/profile").await.expect(200).json;
-    let roles: Vec<_> = theirs["organizations"].as_array().unwrap().iter().map(|own| own["role"].as_str().unwrap()).collect();
-    assert_eq!(roles, ["admin", "viewer"], "their own, then the one they joined");
+    let mut roles: Vec<_> = theirs["organizations"].as_array().unwrap().iter().map(|own| own["role"].as_str().unwrap()).collect();
+    roles.sort_unstable();
+    assert_eq!(roles, ["admin", "viewer"], "of their own, and of the one they joined");
 
     let renamed = ada.put("/api/users/auth/profile", json!({ "full_name": "Ada King" })).await.expect(200);
     assert_eq!(renamed.json["user"]["full_name"], "Ada King");

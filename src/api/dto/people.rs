@@ -64,7 +64,7 @@ pub struct OwnOrganization {
 
 impl From<&organization::Own> for OwnOrganization {
     fn from(own: &organization::Own) -> Self {
-        let Organization { id, name, slug, created_at } = (&own.organization).into();
+        let Organization { id, name, slug, created_at } = Organization::from(&own.organization);
         Self { id, name, slug, created_at, role: own.role.into() }
     }
 }

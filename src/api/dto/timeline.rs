@@ -69,10 +69,11 @@ impl TimelineEntry {
     /// # Errors
     /// `Internal` for a stored event that is none.
     pub fn of(epoch: &str, entry: Entry) -> Result<Self> {
-        let Entry { seq, mut event } = entry;
-        event["id"] = format!("{epoch}:{seq}").into();
-        event["seq"] = seq.into();
-        serde_json::from_value(event).map_err(Error::internal)
+        let Entry { seq, event } = entry;
+        let Value::Object(mut event) = event else { return Err(Error::internal(format!("entry {seq} of a log is no object"))) };
+        event.insert("id".into(), format!("{epoch}:{seq}").into());
+        event.insert("seq".into(), seq.into());
+        serde_json::from_value(Value::Object(event)).map_err(Error::internal)
     }
 }
 

@@ -102,7 +102,7 @@ word_fields!(ServiceStatus, IncidentStatus, Impact, Visibility);
 fn words_of<T: Type>() -> String {
     let mut registry = Registry::new();
     T::register(&mut registry);
-    let schema = registry.schemas.remove(T::name().as_ref());
+    let schema = registry.schemas.remove(&*T::name());
     let words = schema.map(|schema| schema.enum_items).unwrap_or_default();
     words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
 }

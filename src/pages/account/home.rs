@@ -26,7 +26,7 @@ struct UnclaimedPage<'a> {
 
 /// `GET /`.
 #[handler]
-pub async fn front_door(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
+pub(crate) async fn front_door(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
     let web = web.0;
     if let Some(caller) = caller(web, request.headers()).await? {
         return Ok(own(web, &caller).await?);

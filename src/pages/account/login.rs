@@ -10,7 +10,7 @@ use crate::web::Web;
 
 /// `GET /login`.
 #[handler]
-pub async fn login_form(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
+pub(crate) async fn login_form(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
     let query: Vec<(String, String)> = request.params().unwrap_or_default();
     let next = query.iter().find(|(name, _)| name == "next").map_or("", |(_, value)| value.as_str());
     if caller(web.0, request.headers()).await?.is_some() {
@@ -22,7 +22,7 @@ pub async fn login_form(web: Data<&Web>, request: &Request) -> poem::Result<Resp
 
 /// `POST /login`.
 #[handler]
-pub async fn log_in(web: Data<&Web>, request: &Request, fields: Fields) -> poem::Result<Response> {
+pub(crate) async fn log_in(web: Data<&Web>, request: &Request, fields: Fields) -> poem::Result<Response> {
     let (from, origin) = visit(request);
     let (email, next) = (fields.get("email"), fields.get("next"));
     let signed_in = match fields.only(&["email", "password", "next"]) {
@@ -41,7 +41,7 @@ pub async fn log_in(web: Data<&Web>, request: &Request, fields: Fields) -> poem:
 
 /// `POST /logout`. Who is not signed in is no less welcome to leave.
 #[handler]
-pub async fn log_out(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
+pub(crate) async fn log_out(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
     if let Some(caller) = caller(web.0, request.headers()).await? {
         web.app.sign_out(caller).await?;
     }

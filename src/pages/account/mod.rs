@@ -16,10 +16,10 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use poem::{Request, Response};
 
 pub use form::Fields;
-pub use home::front_door;
-pub use login::{log_in, log_out, login_form};
-pub use setup::{set_up, setup_form};
-pub use signup::{sign_up, signup_form};
+pub(crate) use home::front_door;
+pub(crate) use login::{log_in, log_out, login_form};
+pub(crate) use setup::{set_up, setup_form};
+pub(crate) use signup::{sign_up, signup_form};
 
 use crate::app::{Caller, SignedIn};
 use crate::domain::session::Origin;

@@ -12,7 +12,7 @@ use crate::web::Web;
 
 /// `GET /setup/:token`.
 #[handler]
-pub async fn setup_form(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
+pub(crate) async fn setup_form(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
     let token = request.raw_path_param("token").unwrap_or_default();
     web.app.check_setup(token).await?;
     Ok(html(StatusCode::OK, &SetupPage::new(web.pages.shell(), token, &AccountValues::default(), &[]))?)
@@ -20,7 +20,7 @@ pub async fn setup_form(web: Data<&Web>, request: &Request) -> poem::Result<Resp
 
 /// `POST /setup`, where the form sends the token in its body and so leaves it in no log; `POST /setup/:token` for those who have the link alone.
 #[handler]
-pub async fn set_up(web: Data<&Web>, request: &Request, fields: Fields) -> poem::Result<Response> {
+pub(crate) async fn set_up(web: Data<&Web>, request: &Request, fields: Fields) -> poem::Result<Response> {
     let (from, origin) = visit(request);
     let token = request.raw_path_param("token").unwrap_or_else(|| fields.get("token"));
     let known: Vec<&str> = FIELDS.into_iter().chain(["token"]).collect();

@@ -16,14 +16,14 @@ pub(super) const FIELDS: [&str; 4] = ["email", "password", "full_name", "organiz
 
 /// `GET /signup`.
 #[handler]
-pub async fn signup_form(web: Data<&Web>) -> poem::Result<Response> {
+pub(crate) async fn signup_form(web: Data<&Web>) -> poem::Result<Response> {
     open(web.app.registration())?;
     Ok(html(StatusCode::OK, &SignupPage::new(web.pages.shell(), None, &AccountValues::default(), &[]))?)
 }
 
 /// `POST /signup`.
 #[handler]
-pub async fn sign_up(web: Data<&Web>, request: &Request, fields: Fields) -> poem::Result<Response> {
+pub(crate) async fn sign_up(web: Data<&Web>, request: &Request, fields: Fields) -> poem::Result<Response> {
     open(web.app.registration())?;
     let (from, origin) = visit(request);
     let signed_up = match fields.only(&FIELDS) {

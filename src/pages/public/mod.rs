@@ -29,7 +29,7 @@ use crate::web::Web;
 
 /// `GET` and `HEAD /p/:slug`, where it is not answered from memory before the router.
 #[handler]
-pub async fn page(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
+pub(crate) async fn page(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
     let rendition = web.pages.fresh(request.raw_path_param("slug").unwrap_or_default()).await?;
     Ok(sent(rendition.answer(request.headers())))
 }
@@ -37,7 +37,7 @@ pub async fn page(web: Data<&Web>, request: &Request) -> poem::Result<Response> 
 /// An answer from memory as the router sends it.
 pub(super) fn sent(answer: http::Response<Bytes>) -> Response {
     let (head, body) = answer.into_parts();
-    let mut response = Response::from((head.status, body));
+    let mut response = Response::builder().status(head.status).body(body);
     *response.headers_mut() = head.headers;
     response
 }

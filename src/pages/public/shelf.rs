@@ -107,8 +107,8 @@ impl Entry {
 /// The pages in memory.
 ///
 /// One `RwLock` around plain maps: read for each request that is answered from memory (a look-up and a few header clones) and for each commit,
-/// written when a rendition comes or goes. An `ArcSwap` of the maps would spare readers the lock's one contended word, but every new page
-/// would copy the maps, and the lock was not what limits the fast path.
+/// written when a rendition comes or goes. An `ArcSwap` of the maps would spare readers the lock's one contended word, but every page that
+/// comes would copy the maps, and marking would race with that copying.
 pub(super) struct Shelf {
     books: RwLock<Books>,
     bounds: Bounds,

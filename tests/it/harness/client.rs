@@ -152,11 +152,6 @@ impl Client {
         Client { base: base.to_owned(), ..self.clone() }
     }
 
-    /// Where this client's server is.
-    pub(crate) fn base(&self) -> &str {
-        &self.base
-    }
-
     /// The cookie as it is sent, `name=value`; empty without a session.
     pub(crate) fn cookie(&self) -> String {
         self.cookie.lock().expect("no panic").clone().unwrap_or_default()
@@ -174,13 +169,15 @@ impl Client {
 
     /// POST with JSON.
     pub(crate) async fn post(&self, path: impl AsRef<str>, json: impl Borrow<Value>) -> Answer {
-        self.send("POST", path, &[("content-type", "application/json")], json.borrow().to_string()).await
+        let json: &Value = json.borrow();
+        self.send("POST", path, &[("content-type", "application/json")], json.to_string()).await
     }
 
     /// POST with JSON and an `Idempotency-Key`.
     pub(crate) async fn post_once(&self, path: impl AsRef<str>, key: &str, json: impl Borrow<Value>) -> Answer {
         let headers = [("content-type", "application/json"), ("idempotency-key", key)];
-        self.send("POST", path, &headers, json.borrow().to_string()).await
+        let json: &Value = json.borrow();
+        self.send("POST", path, &headers, json.to_string()).await
     }
 
     /// POST as a browser's form does.
@@ -192,7 +189,8 @@ impl Client {
 
     /// PUT with JSON.
     pub(crate) async fn put(&self, path: impl AsRef<str>, json: impl Borrow<Value>) -> Answer {
-        self.send("PUT", path, &[("content-type", "application/json")], json.borrow().to_string()).await
+        let json: &Value = json.borrow();
+        self.send("PUT", path, &[("content-type", "application/json")], json.to_string()).await
     }
 
     /// DELETE.

@@ -1,0 +1,97 @@
+//! The caller's organizations.
+
+use poem_openapi::OpenApi;
+use poem_openapi::param::Path;
+
+use super::Tag;
+use super::answer::{Answer, Changed, Found, Listed, Reading, Writing};
+use super::caller::{self, Me};
+use super::dto::OwnOrganization;
+use super::etag::{IfMatch, IfNoneMatch};
+use super::input::{Input, input};
+use super::paging::{Ask, Limit, walk};
+use super::query::Query;
+use super::repeat::Repeat;
+use crate::access::{Administer, Read};
+use crate::domain::organization::{self, OrgId};
+use crate::store::{OrgTx, OrgView, Page, Reads};
+
+input! {
+    /// What may change of an organization.
+    struct OrganizationPatch {
+        /// 1 to 100 characters. Addresses stay as they are.
+        name: Option<String>,
+    }
+}
+
+/// Organizations.
+pub(super) struct Organizations;
+
+#[OpenApi(tag = "Tag::Organizations")]
+impl Organizations {
+    /// The organizations that the caller belongs to, the earliest joined first.
+    #[oai(path = "/users/organizations", method = "get", operation_id = "list_organizations")]
+    async fn list_organizations(
+        &self,
+        me: Me,
+        /// How many at most.
+        limit: Query<Limit>,
+        /// The `next_cursor` of the page before.
+        cursor: Query<String>,
+    ) -> Answer<Listed<OwnOrganization>, Reading> {
+        let ask = Ask::new(None, limit, &cursor)?;
+        let user = me.caller.user.id;
+        // A list of one entry in each organization.
+        let page = walk(&me.app, &me.caller, ask, move |view, _| {
+            let own = organization::own(view, user)?;
+            Ok(Page { items: vec![OwnOrganization::from(&own)], next: None })
+        });
+        Ok(Listed(page.await?))
+    }
+
+    /// One of the caller's organizations.
+    #[oai(path = "/users/organizations/:id", method = "get", operation_id = "get_organization")]
+    async fn get_organization(
+        &self,
+        me: Me,
+        /// The organization's id.
+        id: Path<String>,
+        /// The tag of what the reader has.
+        #[oai(name = "If-None-Match")]
+        known: IfNoneMatch,
+    ) -> Answer<Found<OwnOrganization>, Reading> {
+        let org: OrgId = caller::id(&id)?;
+        let user = me.caller.user.id;
+        let own = me.app.read(me.actor(), org, move |view: &OrgView<'_, Read>| organization::own(view, user)).await?;
+        Ok(Found { thing: OwnOrganization::versioned(&own), known })
+    }
+
+    /// Renames an organization. Needs the role admin.
+    #[oai(path = "/users/organizations/:id", method = "put", operation_id = "update_organization")]
+    async fn update_organization(
+        &self,
+        me: Me,
+        /// The organization's id.
+        id: Path<String>,
+        /// Only if it still has the version of this tag.
+        #[oai(name = "If-Match")]
+        if_match: IfMatch,
+        /// The same key gets the same answer for 24 hours.
+        #[oai(name = "Idempotency-Key")]
+        repeat: Repeat,
+        body: Input<OrganizationPatch>,
+    ) -> Answer<Changed<OwnOrganization>, Writing> {
+        let org: OrgId = caller::id(&id)?;
+        let (patch, bytes) = body.into_parts();
+        let once = repeat.once(&me.caller, &bytes)?;
+        let user = me.caller.user.id;
+        let renamed = me.app.change_once(me.actor(), org, once, move |tx: &mut OrgTx<'_, Administer>| {
+            let expected = if_match.expected(tx, tx.org())?;
+            let change = organization::rename(tx, patch.name.as_deref(), expected)?;
+            let own = OwnOrganization::versioned(&organization::own(tx, user)?);
+            Ok(change.map(|_| own))
+        });
+        let (thing, replayed) = renamed.await?;
+        Ok(Changed { thing, replayed })
+    }
+}
