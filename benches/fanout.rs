@@ -96,7 +96,8 @@ async fn idle_streams(server: &Server, slug: &str, count: usize) {
 async fn idle_sockets(server: &Server, slug: &str, count: usize) {
     let connect = || async {
         let socket = TcpStream::connect(&server.address).await.expect("it accepts");
-        let (mut socket, _) = tokio_tungstenite::client_async(format!("ws://{}/live/ws", server.address), socket).await.expect("it upgrades");
+        let (mut socket, _) =
+            tokio_tungstenite::client_async(format!("ws://{}/live/ws", server.address), socket).await.expect("it upgrades");
         socket.send(Message::text(json!({ "action": "join", "room": format!("page:{slug}") }).to_string())).await.expect("it reads");
         let joined = socket.next().await.expect("it answers").expect("a message");
         assert!(joined.to_string().contains("joined"), "{joined}");
@@ -162,7 +163,13 @@ async fn fan_out(server: &Server, client: &reqwest::Client, slug: &str, viewers:
     }
     delays.sort_unstable();
     let at = |share: usize| delays[(delays.len() * share / 1_000).min(delays.len() - 1)].as_secs_f64() * 1_000.0;
-    println!("{viewers} viewers, {events} events, from the request to a viewer's read: p50 {:.0} ms, p99 {:.0} ms, p99.9 {:.0} ms, worst {:.0} ms", at(500), at(990), at(999), at(1_000));
+    println!(
+        "{viewers} viewers, {events} events, from the request to a viewer's read: p50 {:.0} ms, p99 {:.0} ms, p99.9 {:.0} ms, worst {:.0} ms",
+        at(500),
+        at(990),
+        at(999),
+        at(1_000)
+    );
     println!("server memory with all of them: {} MiB", server.memory() / 1_024);
 }
 

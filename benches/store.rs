@@ -99,7 +99,9 @@ async fn measure(app: &App, org: OrgId, submitters: usize, time: Duration) -> (f
                     number += 1;
                     let patch = ServicePatch { name: Some(format!("Service {number}")), ..ServicePatch::default() };
                     let begun = now();
-                    app.change::<Edit, _>(Actor::System("bench"), org, move |tx| service::update(tx, id, patch, None)).await.expect("it is durable");
+                    app.change::<Edit, _>(Actor::System("bench"), org, move |tx| service::update(tx, id, patch, None))
+                        .await
+                        .expect("it is durable");
                     times.push(begun.elapsed());
                     done.fetch_add(1, Ordering::Relaxed);
                 }
@@ -145,7 +147,11 @@ fn main() {
             for submitters in [1, 16, 64, 256] {
                 let (rate, p99) = measure(&app, org, submitters, seconds).await;
                 alone = if submitters == 1 { rate } else { alone };
-                println!("  {submitters:>3} submitters: {rate:>8.0} durable changes a second ({:.1} x), p99 {:.1} ms", rate / alone, p99.as_secs_f64() * 1_000.0);
+                println!(
+                    "  {submitters:>3} submitters: {rate:>8.0} durable changes a second ({:.1} x), p99 {:.1} ms",
+                    rate / alone,
+                    p99.as_secs_f64() * 1_000.0
+                );
             }
         });
         app.close();

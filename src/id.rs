@@ -195,7 +195,13 @@ mod tests {
     #[test]
     fn only_the_printed_form_is_read() {
         let id = Id::<Thing>::from_u128(0xab);
-        for bad in ["", "thg_", "svc_000000000000000000000000000000ab", "thg_000000000000000000000000000000AB", "thg_+00000000000000000000000000000ab"] {
+        for bad in [
+            "",
+            "thg_",
+            "svc_000000000000000000000000000000ab",
+            "thg_000000000000000000000000000000AB",
+            "thg_+00000000000000000000000000000ab",
+        ] {
             assert!(bad.parse::<Id<Thing>>().is_err(), "{bad}");
         }
         assert_eq!("thg_000000000000000000000000000000ab".parse(), Ok(id));

@@ -133,7 +133,9 @@ fn greet(config: &Config, setup: Option<&str>) {
     let mut words = format!("Allclear {} listens on {}\n", env!("CARGO_PKG_VERSION"), config.base_url);
     if let Some(token) = setup {
         let link = config.base_url.join(&format!("/setup/{token}"));
-        words.push_str(&format!("There is no operator yet. Open this link within 30 minutes to set the instance up; it works once:\n  {link}\n"));
+        words.push_str(&format!(
+            "There is no operator yet. Open this link within 30 minutes to set the instance up; it works once:\n  {link}\n"
+        ));
     }
     let mut out = io::stdout().lock();
     // Nobody may be reading; that is no reason not to serve.

@@ -45,7 +45,9 @@ impl Limit {
         if self.checks.fetch_add(1, Ordering::Relaxed) % 1_024 == 1_023 {
             self.limiter.retain_recent();
         }
-        self.limiter.check_key(&key.to_owned()).map_err(|until| Error::TooMany(until.wait_time_from(self.clock.now()).max(Duration::from_secs(1))))
+        self.limiter
+            .check_key(&key.to_owned())
+            .map_err(|until| Error::TooMany(until.wait_time_from(self.clock.now()).max(Duration::from_secs(1))))
     }
 }
 

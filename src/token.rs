@@ -76,17 +76,26 @@ impl Keys {
         for purpose in Purpose::ALL {
             let line = text.lines().find_map(|line| line.strip_prefix(purpose.name())?.strip_prefix(' '));
             let entry = line.and_then(|hex| unhex(hex.trim())).and_then(|bytes| Self::entry(purpose, &bytes));
-            keys.push(entry.ok_or_else(|| format!("{} has no good `{}` key: restore the file from a backup, or remove it to sign everyone out", path.display(), purpose.name()))?);
+            keys.push(entry.ok_or_else(|| {
+                format!(
+                    "{} has no good `{}` key: restore the file from a backup, or remove it to sign everyone out",
+                    path.display(),
+                    purpose.name()
+                )
+            })?);
         }
         Ok(Self(keys))
     }
 
     fn entry(purpose: Purpose, bytes: &[u8; 32]) -> Option<(Purpose, String, SymmetricKey<V4>)> {
         use sha2::{Digest, Sha256};
-        let kid = Sha256::new().chain_update(b"allclear key id").chain_update(bytes).finalize()[..6].iter().fold(String::new(), |mut kid, byte| {
-            let _ = write!(kid, "{byte:02x}");
-            kid
-        });
+        let kid = Sha256::new().chain_update(b"allclear key id").chain_update(bytes).finalize()[..6].iter().fold(
+            String::new(),
+            |mut kid, byte| {
+                let _ = write!(kid, "{byte:02x}");
+                kid
+            },
+        );
         Some((purpose, kid, SymmetricKey::<V4>::from(bytes).ok()?))
     }
 
@@ -102,7 +111,8 @@ impl Keys {
         let (_, kid, key) = self.of(purpose)?;
         let claims = Claims { iss: ISSUER.into(), aud: purpose.name().into(), sub: subject.into(), iat: now, exp: now.plus(lifetime) };
         let message = serde_json::to_vec(&claims).map_err(Error::internal)?;
-        LocalToken::encrypt(key, &message, Some(kid.as_bytes()), Some(purpose.name().as_bytes())).map_err(|error| Error::internal(format!("{error:?}")))
+        LocalToken::encrypt(key, &message, Some(kid.as_bytes()), Some(purpose.name().as_bytes()))
+            .map_err(|error| Error::internal(format!("{error:?}")))
     }
 
     /// The subject of a token that this instance sealed for this purpose and that is good at `now`; `None` for any other text.

@@ -74,7 +74,11 @@ pub fn endpoint(web: Web) -> impl Endpoint<Output = Response> {
 
 /// The request as the routes know it, without the base URL's own path.
 fn below(mut request: Request, prefix: &str) -> Request {
-    let rest = request.uri().path_and_query().and_then(|whole| whole.as_str().strip_prefix(prefix)).filter(|rest| !prefix.is_empty() && rest.starts_with('/'));
+    let rest = request
+        .uri()
+        .path_and_query()
+        .and_then(|whole| whole.as_str().strip_prefix(prefix))
+        .filter(|rest| !prefix.is_empty() && rest.starts_with('/'));
     if let Some(uri) = rest.and_then(|rest| rest.parse::<Uri>().ok()) {
         *request.uri_mut() = uri;
     }

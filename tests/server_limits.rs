@@ -220,7 +220,8 @@ async fn ask(socket: &mut TcpStream, path: &str) -> String {
         loop {
             let text = String::from_utf8_lossy(&answer).into_owned();
             if let Some((head, body)) = text.split_once("\r\n\r\n") {
-                let length: usize = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |value| value.parse().unwrap());
+                let length: usize =
+                    head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |value| value.parse().unwrap());
                 if body.len() >= length {
                     return text;
                 }
@@ -238,7 +239,11 @@ async fn closed(socket: &mut TcpStream) -> bool {
 }
 
 fn status(answer: &str) -> u16 {
-    answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no answer: {answer:?}"))
+    answer
+        .strip_prefix("HTTP/1.1 ")
+        .and_then(|rest| rest.get(..3))
+        .and_then(|code| code.parse().ok())
+        .unwrap_or_else(|| panic!("no answer: {answer:?}"))
 }
 
 fn problem(answer: &str) -> serde_json::Value {
@@ -394,7 +399,10 @@ async fn a_body_within_the_limit_arrives_whole() {
 async fn who_asks_before_sending_is_told() {
     let server = start(generous());
     let mut polite = BufReader::new(connect(server.addr).await);
-    polite.write_all(b"POST /length HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\ncontent-length: 3\r\nconnection: close\r\n\r\n").await.unwrap();
+    polite
+        .write_all(b"POST /length HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\ncontent-length: 3\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
     let mut line = String::new();
     within(polite.read_line(&mut line)).await.unwrap();
     assert_eq!(line, "HTTP/1.1 100 Continue\r\n");
@@ -403,7 +411,8 @@ async fn who_asks_before_sending_is_told() {
     within(polite.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.ends_with("\r\n\r\n3"), "{answer}");
 
-    let answer = talk(server.addr, b"POST /length HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\ncontent-length: 99999999\r\n\r\n").await;
+    let answer =
+        talk(server.addr, b"POST /length HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\ncontent-length: 99999999\r\n\r\n").await;
     assert_eq!(status(&answer), 413, "without being invited to send it");
 }
 
@@ -707,7 +716,12 @@ async fn stopping_lets_requests_finish_and_refuses_new_clients() {
     server.shutdown.begin();
     assert!(closed(&mut idle).await);
     // The kernel may have queued a client just before the socket closed; the first refusal is what we wait for.
-    within(async { while TcpStream::connect(addr).await.is_ok() { tokio::task::yield_now().await } }).await;
+    within(async {
+        while TcpStream::connect(addr).await.is_ok() {
+            tokio::task::yield_now().await
+        }
+    })
+    .await;
     assert!(!running.is_finished());
 
     server.meeting.go_on.notify_one();

@@ -15,7 +15,10 @@ struct Row {
 
 static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
     let paths = <Resources as OpenApi>::meta().into_iter().flat_map(|api| api.paths);
-    let described = paths.map(|path| Row { segments: segments(&path.path), methods: path.operations.into_iter().map(|operation| operation.method).collect() });
+    let described = paths.map(|path| Row {
+        segments: segments(&path.path),
+        methods: path.operations.into_iter().map(|operation| operation.method).collect(),
+    });
     let own = ["docs", "openapi.json"].map(|path| Row { segments: segments(path), methods: vec![Method::GET] });
     described.chain(own).collect()
 });

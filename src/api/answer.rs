@@ -331,7 +331,8 @@ impl<S: Situation> ApiResponse for Refused<S> {
             content: content(),
             headers: retry_after(status),
         });
-        let others = MetaResponse { description: "Any other problem.", status: None, status_range: None, content: content(), headers: Vec::new() };
+        let others =
+            MetaResponse { description: "Any other problem.", status: None, status_range: None, content: content(), headers: Vec::new() };
         MetaResponses { responses: listed.chain([others]).collect() }
     }
 

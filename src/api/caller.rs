@@ -139,7 +139,9 @@ impl<'a> ApiExtractor<'a> for Me {
             "session",
             MetaSecurityScheme {
                 ty: "apiKey",
-                description: Some("Set by signing up or in. Where the server is reached by https, the cookie is called __Host-allclear_session."),
+                description: Some(
+                    "Set by signing up or in. Where the server is reached by https, the cookie is called __Host-allclear_session.",
+                ),
                 name: Some("allclear_session"),
                 key_in: Some("cookie"),
                 scheme: None,

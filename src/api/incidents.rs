@@ -352,6 +352,10 @@ fn shown(view: &impl Reads, change: Change<Incident>) -> Result<Change<Versioned
 }
 
 fn shown_all(view: &OrgView<'_, Read>, page: Page<Incident>) -> Result<Page<dto::Incident>> {
-    let items = page.items.into_iter().map(|incident| Ok(dto::Incident::of(view.org(), &incident::named(view, incident)?))).collect::<Result<_>>()?;
+    let items = page
+        .items
+        .into_iter()
+        .map(|incident| Ok(dto::Incident::of(view.org(), &incident::named(view, incident)?)))
+        .collect::<Result<_>>()?;
     Ok(Page { items, next: page.next })
 }

@@ -158,7 +158,8 @@ impl<T: Field> Field for Vec<T> {
             return must(check, path, format!("must have at most {ENTRIES_MAX} entries"));
         }
         // All of them, so that each wrong one is named.
-        let read: Vec<Option<T>> = entries.into_iter().enumerate().map(|(at, entry)| T::parse(entry, &format!("{path}[{at}]"), check)).collect();
+        let read: Vec<Option<T>> =
+            entries.into_iter().enumerate().map(|(at, entry)| T::parse(entry, &format!("{path}[{at}]"), check)).collect();
         read.into_iter().collect()
     }
 }
@@ -238,7 +239,8 @@ mod tests {
     fn left_out_and_null_are_told_apart() {
         let whole = read_body::<Whole>(json!({ "name": "a", "group": null })).unwrap_or_else(|error| panic!("{error}"));
         assert!(whole.group.is_null() && whole.position.is_none() && whole.pieces.is_none());
-        let whole = read_body::<Whole>(json!({ "name": "a", "position": -3, "pieces": [{ "id": "x" }] })).unwrap_or_else(|error| panic!("{error}"));
+        let whole =
+            read_body::<Whole>(json!({ "name": "a", "position": -3, "pieces": [{ "id": "x" }] })).unwrap_or_else(|error| panic!("{error}"));
         assert!(whole.group.is_undefined());
         assert_eq!((whole.name.as_str(), whole.position), ("a", Some(-3)));
         assert!(whole.pieces.is_some_and(|pieces| pieces[0].id == "x" && pieces[0].kind.is_undefined()));
@@ -271,7 +273,10 @@ mod tests {
     fn null_is_no_value() {
         assert_eq!(wrong(json!({ "name": null })), [("name".to_owned(), "must be a string".to_owned())]);
         assert_eq!(wrong(json!({ "name": "a", "position": null })), [("position".to_owned(), "must be an integer".to_owned())]);
-        assert_eq!(wrong(json!({ "name": "a", "pieces": vec![1; 2_000] })), [("pieces".to_owned(), "must have at most 1000 entries".to_owned())]);
+        assert_eq!(
+            wrong(json!({ "name": "a", "pieces": vec![1; 2_000] })),
+            [("pieces".to_owned(), "must have at most 1000 entries".to_owned())]
+        );
     }
 
     #[test]

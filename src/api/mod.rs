@@ -127,7 +127,8 @@ mod tests {
     #[test]
     fn only_signing_up_and_in_is_open_to_strangers() {
         let document: Value = serde_json::from_str(&openapi_document()).unwrap();
-        let mut open: Vec<_> = operations(&document).into_iter().filter(|(_, operation)| operation["security"].is_null()).map(|(at, _)| at).collect();
+        let mut open: Vec<_> =
+            operations(&document).into_iter().filter(|(_, operation)| operation["security"].is_null()).map(|(at, _)| at).collect();
         open.sort();
         assert_eq!(open, ["post /users/auth/login", "post /users/auth/signup"]);
     }

@@ -151,7 +151,12 @@ pub async fn walk<T: Send + 'static>(
     .await
 }
 
-fn through<T>(orgs: &[OrgId], mut after: Option<Cursor>, limit: usize, list: impl Fn(OrgId, Slice) -> Result<Page<T>>) -> Result<Listing<T>> {
+fn through<T>(
+    orgs: &[OrgId],
+    mut after: Option<Cursor>,
+    limit: usize,
+    list: impl Fn(OrgId, Slice) -> Result<Page<T>>,
+) -> Result<Listing<T>> {
     let mut data = Vec::new();
     for &org in orgs {
         let left = limit - data.len();

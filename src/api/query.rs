@@ -105,6 +105,9 @@ mod tests {
     fn a_time_is_read_in_any_zone() {
         let noon = Query::<Timestamp>::parse("since", &query(&[("since", "2026-03-01T13:00:00+01:00")])).unwrap();
         assert_eq!(noon.0.unwrap().to_string(), "2026-03-01T12:00:00.000Z");
-        assert_eq!(Query::<Timestamp>::parse("since", &query(&[("since", "yesterday")])), Err(Error::invalid("since", Timestamp::EXPECTED)));
+        assert_eq!(
+            Query::<Timestamp>::parse("since", &query(&[("since", "yesterday")])),
+            Err(Error::invalid("since", Timestamp::EXPECTED))
+        );
     }
 }

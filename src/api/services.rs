@@ -137,9 +137,7 @@ impl Services {
         let org = me.home(input.organization_id.as_deref()).await?;
         let once = repeat.once(&me.caller, &bytes)?;
         let new = input.parse()?;
-        let made = me.app.change_once(me.actor(), org, once, move |tx: &mut OrgTx<'_, Edit>| {
-            Ok(shown(org, service::create(tx, new)?))
-        });
+        let made = me.app.change_once(me.actor(), org, once, move |tx: &mut OrgTx<'_, Edit>| Ok(shown(org, service::create(tx, new)?)));
         let (thing, replayed) = made.await?;
         Ok(Created { thing, replayed })
     }

@@ -115,7 +115,9 @@ fn kind(asked: Query<String>) -> Result<Option<String>> {
 }
 
 async fn read(me: &Me, org: OrgId, service: Option<Id<Service>>, asked: Asked) -> Result<Listing<TimelineEntry>> {
-    let entries = me.app.read(me.actor(), org, move |view: &OrgView<'_, Read>| timeline::read(view, service, &asked.filter, asked.before, asked.limit));
+    let entries = me
+        .app
+        .read(me.actor(), org, move |view: &OrgView<'_, Read>| timeline::read(view, service, &asked.filter, asked.before, asked.limit));
     let entries = entries.await?;
     let epoch = me.app.epoch();
     Ok(Listing {

@@ -71,7 +71,8 @@ impl Users {
         let SignUp { email, password, full_name, organization_name, setup_token } = body.into_value();
         let input = SignUpInput { email, password, full_name, organization_name, setup_token };
         let signed_in = web.app.sign_up(input, visitor.address, visitor.origin).await?;
-        let founded = signed_in.profile.organizations.first().ok_or_else(|| Error::internal("an account was made without its organization"))?;
+        let founded =
+            signed_in.profile.organizations.first().ok_or_else(|| Error::internal("an account was made without its organization"))?;
         let body = dto::SignedUp {
             user: (&signed_in.profile.user).into(),
             organization: (&founded.organization).into(),
@@ -126,6 +127,7 @@ async fn profile(me: &Me) -> Result<dto::Profile> {
 }
 
 fn entered<T>(cookie: SessionCookie, signed_in: &SignedIn, body: T) -> Result<Entered<T>> {
-    let cookie = cookie.set(&signed_in.token, signed_in.lifetime).ok_or_else(|| Error::internal("a session's token does not fit into a cookie"))?;
+    let cookie =
+        cookie.set(&signed_in.token, signed_in.lifetime).ok_or_else(|| Error::internal("a session's token does not fit into a cookie"))?;
     Ok(Entered { body, cookie })
 }

@@ -110,12 +110,16 @@ impl App {
         match setup_token {
             Some(token) => match self.check_setup(token).await {
                 Ok(()) => Ok(Door::Setup),
-                Err(Error::NotFound) => Err(Error::invalid("setup_token", "has been used or has expired; restart the server for a new link")),
+                Err(Error::NotFound) => {
+                    Err(Error::invalid("setup_token", "has been used or has expired; restart the server for a new link"))
+                }
                 Err(other) => Err(other),
             },
             None => match self.0.settings.registration {
                 Registration::Open => Ok(Door::Open),
-                Registration::Invite => Err(Error::Forbidden("an account needs an invitation here; ask an admin of your organization for one".into())),
+                Registration::Invite => {
+                    Err(Error::Forbidden("an account needs an invitation here; ask an admin of your organization for one".into()))
+                }
                 Registration::Closed => Err(Error::Forbidden("registration is closed".into())),
             },
         }
@@ -184,11 +188,13 @@ impl App {
     /// `Unauthenticated` for any token that is not one of a live session.
     pub async fn authenticate(&self, token: &str) -> Result<Caller> {
         let now = self.0.clock.now();
-        let session: Id<Session> = self.0.keys.open(Purpose::Session, token, now).and_then(|id| id.parse().ok()).ok_or(Error::Unauthenticated)?;
+        let session: Id<Session> =
+            self.0.keys.open(Purpose::Session, token, now).and_then(|id| id.parse().ok()).ok_or(Error::Unauthenticated)?;
         let lifetime = self.0.settings.sessions;
         let (session, user) = self
             .system_read(move |view| {
-                let session = view.find(session)?.filter(|session| session::is_live(session, lifetime, now)).ok_or(Error::Unauthenticated)?;
+                let session =
+                    view.find(session)?.filter(|session| session::is_live(session, lifetime, now)).ok_or(Error::Unauthenticated)?;
                 let user = view.find(session.user_id)?.ok_or(Error::Unauthenticated)?;
                 Ok((session, user))
             })

@@ -20,7 +20,10 @@ use crate::domain::{member, public_event};
 use crate::error::{Error, Result};
 use crate::event::{Change, Event};
 use crate::id::IdSource;
-use crate::store::{Answer, Base, Committed, Context, LogEntry, LogKind, OrgTx, OrgView, Outcome, Reads, Run, Store, SystemTx, SystemView, WriteSet, unavailable};
+use crate::store::{
+    Answer, Base, Committed, Context, LogEntry, LogKind, OrgTx, OrgView, Outcome, Reads, Run, Store, SystemTx, SystemView, WriteSet,
+    unavailable,
+};
 use crate::throttle::Throttle;
 use crate::token::Keys;
 pub use auth::{Caller, SignUpInput, SignedIn};
@@ -63,7 +66,16 @@ impl App {
     pub fn new(store: Store, clock: Clock, ids: IdSource, keys: Keys, settings: Settings) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let throttle = Throttle::new(&clock);
-        Self(Arc::new(Inner { store, clock, ids, keys, settings, throttle, hashing: Semaphore::new(cores), decoy: tokio::sync::OnceCell::new() }))
+        Self(Arc::new(Inner {
+            store,
+            clock,
+            ids,
+            keys,
+            settings,
+            throttle,
+            hashing: Semaphore::new(cores),
+            decoy: tokio::sync::OnceCell::new(),
+        }))
     }
 
     /// An application in memory, with its news; for tests and the demonstration.
@@ -94,7 +106,12 @@ impl App {
     ///
     /// # Errors
     /// `NotFound` for who is no member, `Forbidden` for a member without the role, else what the operation says.
-    pub async fn change<P, T>(&self, actor: Actor, org: OrgId, op: impl FnOnce(&mut OrgTx<'_, P>) -> Result<Change<T>> + Send + 'static) -> Result<T>
+    pub async fn change<P, T>(
+        &self,
+        actor: Actor,
+        org: OrgId,
+        op: impl FnOnce(&mut OrgTx<'_, P>) -> Result<Change<T>> + Send + 'static,
+    ) -> Result<T>
     where
         P: Permission,
         T: Send + 'static,
@@ -146,7 +163,11 @@ impl App {
     ///
     /// # Errors
     /// What the operation says.
-    pub async fn system_change<T: Send + 'static>(&self, actor: Actor, op: impl FnOnce(&mut SystemTx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
+    pub async fn system_change<T: Send + 'static>(
+        &self,
+        actor: Actor,
+        op: impl FnOnce(&mut SystemTx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let app = self.clone();
         self.command(move |base, writes| {
             let described = actor.describe();
@@ -178,7 +199,11 @@ impl App {
     ///
     /// # Errors
     /// What the query says.
-    pub async fn read_public<T: Send + 'static>(&self, org: OrgId, query: impl FnOnce(&OrgView<'_, Public>) -> Result<T> + Send + 'static) -> Result<T> {
+    pub async fn read_public<T: Send + 'static>(
+        &self,
+        org: OrgId,
+        query: impl FnOnce(&OrgView<'_, Public>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let now = self.0.clock.now();
         self.snapshot(move |base| query(&OrgView::new(base, &WriteSet::default(), org, now))).await
     }
@@ -195,7 +220,9 @@ impl App {
     /// Runs a query on a blocking thread: it reads the disk, and a dropped request must not stop it half-way.
     async fn snapshot<T: Send + 'static>(&self, query: impl FnOnce(Base<'_>) -> Result<T> + Send + 'static) -> Result<T> {
         let store = self.0.store.clone();
-        tokio::task::spawn_blocking(move || store.read(query)).await.map_err(|panic| Error::internal(format!("a query panicked: {panic}")))?
+        tokio::task::spawn_blocking(move || store.read(query))
+            .await
+            .map_err(|panic| Error::internal(format!("a query panicked: {panic}")))?
     }
 
     /// Queues a command and waits until it is durable. The command goes on when the waiting is dropped.
@@ -214,7 +241,14 @@ impl App {
         waiting.await.unwrap_or_else(|_| Err(unavailable()))
     }
 
-    fn open<'a, P: Permission>(&'a self, base: Base<'a>, writes: &'a mut WriteSet, actor: &Actor, described: &'a ActorRef, org: OrgId) -> Result<OrgTx<'a, P>> {
+    fn open<'a, P: Permission>(
+        &'a self,
+        base: Base<'a>,
+        writes: &'a mut WriteSet,
+        actor: &Actor,
+        described: &'a ActorRef,
+        org: OrgId,
+    ) -> Result<OrgTx<'a, P>> {
         let context = Context { now: self.0.clock.now(), actor: described, ids: &self.0.ids };
         let tx = OrgTx::new(base, writes, org, context);
         allow::<P>(&tx.view(), actor)?;

@@ -44,12 +44,8 @@ pub(super) fn run(args: Args, flags: Flags, env: impl IntoIterator<Item = (OsStr
 fn init(path: &Path) -> Exit {
     // `create_new` decides and creates at once: no other program's file can slip in between. It may come to hold names of
     // hosts and people, so it is for its owner alone.
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(EXAMPLE.as_bytes()));
+    let written =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| file.write_all(EXAMPLE.as_bytes()));
     let path = path.display();
     match written {
         Ok(()) => say(&format!("Wrote {path}. Start with: allclear --config {path}")),

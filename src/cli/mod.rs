@@ -81,11 +81,7 @@ fn answer_of_clap(error: &clap::Error) -> Exit {
 }
 
 /// Loads the configuration for a subcommand, or says everything that is wrong with it.
-fn with_config(
-    flags: Flags,
-    env: impl IntoIterator<Item = (OsString, OsString)>,
-    then: impl FnOnce(Loaded) -> Exit,
-) -> Exit {
+fn with_config(flags: Flags, env: impl IntoIterator<Item = (OsString, OsString)>, then: impl FnOnce(Loaded) -> Exit) -> Exit {
     match Config::load(flags, env) {
         Ok(loaded) => then(loaded),
         Err(problems) => {
@@ -110,8 +106,7 @@ mod tests {
     #[test]
     fn every_setting_but_the_bootstrap_has_its_flag() {
         let command = Cli::command();
-        let flags: Vec<String> =
-            command.get_arguments().filter_map(|arg| arg.get_long()).map(|long| format!("--{long}")).collect();
+        let flags: Vec<String> = command.get_arguments().filter_map(|arg| arg.get_long()).map(|long| format!("--{long}")).collect();
         for key in Key::ALL {
             let bootstrap = matches!(key, Key::BootstrapEmail | Key::BootstrapPassword);
             assert_eq!(flags.contains(&key.flag()), !bootstrap, "{}", key.flag());

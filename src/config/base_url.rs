@@ -79,11 +79,7 @@ impl FromStr for BaseUrl {
 }
 
 fn authority_of(text: &str, https: bool) -> Result<String, InvalidBaseUrl> {
-    let after_host = if text.starts_with('[') {
-        text.find(']').map_or(0, |end| end + 1)
-    } else {
-        text.find(':').unwrap_or(text.len())
-    };
+    let after_host = if text.starts_with('[') { text.find(']').map_or(0, |end| end + 1) } else { text.find(':').unwrap_or(text.len()) };
     let (host, port) = text.split_at(after_host);
     let host = host.to_ascii_lowercase();
     let sound = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {

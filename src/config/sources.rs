@@ -64,11 +64,7 @@ pub(super) struct Given {
 }
 
 /// The strongest word on each setting, empty environment variables counting as unset (compose files make such).
-pub(super) fn gather(
-    flags: Flags,
-    env: impl IntoIterator<Item = (OsString, OsString)>,
-    problems: &mut Problems,
-) -> BTreeMap<Key, Given> {
+pub(super) fn gather(flags: Flags, env: impl IntoIterator<Item = (OsString, OsString)>, problems: &mut Problems) -> BTreeMap<Key, Given> {
     let environment = Environment::read(env, problems);
 
     // Weakest first: whatever comes later replaces it.

@@ -56,12 +56,26 @@ pub enum Door {
 ///
 /// # Errors
 /// `Conflict` when the address has an account, or when there is an operator already and the door is `Setup`.
-pub fn sign_up(tx: &mut SystemTx<'_>, org: OrgId, input: SignUp, password_hash: String, door: Door) -> Result<(User, Change<Organization>)> {
+pub fn sign_up(
+    tx: &mut SystemTx<'_>,
+    org: OrgId,
+    input: SignUp,
+    password_hash: String,
+    door: Door,
+) -> Result<(User, Change<Organization>)> {
     if user::by_email(&tx.view(), &input.email)?.is_some() {
         return Err(Error::Conflict("this email address has an account already; sign in instead".into()));
     }
     let now = tx.now();
-    let user = User { id: tx.new_id(), version: 1, email: input.email, full_name: input.full_name, password_hash, created_at: now, updated_at: now };
+    let user = User {
+        id: tx.new_id(),
+        version: 1,
+        email: input.email,
+        full_name: input.full_name,
+        password_hash,
+        created_at: now,
+        updated_at: now,
+    };
     tx.put(&user)?;
     if door == Door::Setup {
         instance::claim(tx, user.id)?;
@@ -108,7 +122,13 @@ pub fn memberships(view: &SystemView<'_>, user: Id<User>) -> Result<Vec<Membersh
 ///
 /// # Errors
 /// `Unauthenticated` when the account is gone; `Conflict` when the password was changed meanwhile.
-pub fn set_password(tx: &mut SystemTx<'_>, id: Id<User>, old_hash: &str, new_hash: String, keep: Option<Id<session::Session>>) -> Result<()> {
+pub fn set_password(
+    tx: &mut SystemTx<'_>,
+    id: Id<User>,
+    old_hash: &str,
+    new_hash: String,
+    keep: Option<Id<session::Session>>,
+) -> Result<()> {
     let user = tx.find(id)?.ok_or(Error::Unauthenticated)?;
     // The old password was verified outside, since that takes long; it must still be the one.
     if user.password_hash != old_hash {

@@ -97,7 +97,11 @@ pub fn update(tx: &mut OrgTx<'_, Edit>, id: Id<Group>, patch: GroupPatch, expect
     let mut after = before.clone();
     after.name = name.unwrap_or(after.name);
     after.position = position.unwrap_or(after.position);
-    let event = Event::group(EventType::GroupUpdated, &after).change("name", &before.name, &after.name).change("position", before.position, after.position);
+    let event = Event::group(EventType::GroupUpdated, &after).change("name", &before.name, &after.name).change(
+        "position",
+        before.position,
+        after.position,
+    );
     if event.is_empty() {
         return Ok(Change::nothing(before));
     }
@@ -124,7 +128,10 @@ pub fn delete(tx: &mut OrgTx<'_, Edit>, id: Id<Group>, expected: Option<u64>) ->
         released.push(service.id);
     }
     tx.delete(id);
-    let event = Event::group(EventType::GroupDeleted, &group).without("name", &group.name).without("position", group.position).without("services", &released);
+    let event = Event::group(EventType::GroupDeleted, &group)
+        .without("name", &group.name)
+        .without("position", group.position)
+        .without("services", &released);
     Ok(Change::of((), Event { services: released, ..event }))
 }
 

@@ -82,7 +82,8 @@ impl Incident {
     pub const BY_STATE: Index<Incident, String, Timestamp> =
         Index { number: 1, group: &["state"], sort: &["started_at"], key: |i| Some((i.state().into(), i.started_at)) };
     /// All, by when they began.
-    pub const BY_START: Index<Incident, (), Timestamp> = Index { number: 2, group: &[], sort: &["started_at"], key: |i| Some(((), i.started_at)) };
+    pub const BY_START: Index<Incident, (), Timestamp> =
+        Index { number: 2, group: &[], sort: &["started_at"], key: |i| Some(((), i.started_at)) };
 
     /// `open` or `closed`.
     pub fn state(&self) -> &'static str {
@@ -180,7 +181,11 @@ pub fn list(view: &impl Reads, which: Which, page: impl FnOnce(Scan<Incident>) -
 ///
 /// # Errors
 /// `NotFound` when the organization never had the service.
-pub fn list_of(view: &impl Reads, service: Id<Service>, page: impl FnOnce(Scan<IncidentLink>) -> Scan<IncidentLink>) -> Result<Page<Incident>> {
+pub fn list_of(
+    view: &impl Reads,
+    service: Id<Service>,
+    page: impl FnOnce(Scan<IncidentLink>) -> Scan<IncidentLink>,
+) -> Result<Page<Incident>> {
     view.get(service)?;
     let links = view.scan(page(IncidentLink::BY_SERVICE.of(service).newest()))?;
     let items = links.items.iter().filter_map(|link| view.find(link.incident_id).transpose()).collect::<Result<_>>()?;
@@ -201,6 +206,7 @@ pub struct IncidentView {
 /// # Errors
 /// What the store says.
 pub fn named(view: &impl Reads, incident: Incident) -> Result<IncidentView> {
-    let names = incident.services().map(|id| Ok(view.find(id)?.map(|service: Service| service.name).unwrap_or_default())).collect::<Result<_>>()?;
+    let names =
+        incident.services().map(|id| Ok(view.find(id)?.map(|service: Service| service.name).unwrap_or_default())).collect::<Result<_>>()?;
     Ok(IncidentView { incident, names })
 }

@@ -65,7 +65,8 @@ impl Kind for Membership {
 }
 impl Membership {
     /// A user's organizations, the earliest joined first.
-    pub const BY_USER: Index<Membership, Id<User>, Timestamp> = Index { number: 1, group: &["user_id"], sort: &["joined_at"], key: |m| Some((m.user_id, m.joined_at)) };
+    pub const BY_USER: Index<Membership, Id<User>, Timestamp> =
+        Index { number: 1, group: &["user_id"], sort: &["joined_at"], key: |m| Some((m.user_id, m.joined_at)) };
 
     /// A membership from now on.
     pub fn new(user_id: Id<User>, org_id: OrgId, joined_at: Timestamp) -> Self {

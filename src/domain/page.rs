@@ -108,9 +108,9 @@ pub fn view(view: &OrgView<'_, Public>, page: Id<Page>, epoch: &str) -> Result<P
 
     let today = now.jiff().to_zoned(TimeZone::UTC).date();
     let oldest = today.saturating_sub(jiff::Span::new().days(DAYS - 1));
-    let since = oldest.to_zoned(TimeZone::UTC).map_or(now.minus(Duration::from_secs(14 * 86_400)), |start| {
-        Timestamp::from_millis(start.timestamp().as_millisecond())
-    });
+    let since = oldest
+        .to_zoned(TimeZone::UTC)
+        .map_or(now.minus(Duration::from_secs(14 * 86_400)), |start| Timestamp::from_millis(start.timestamp().as_millisecond()));
     let mut days: Vec<Day> =
         (0..DAYS).map(|back| Day { date: today.saturating_sub(jiff::Span::new().days(back)), incidents: Vec::new() }).collect();
     for incident in view.closed_since(since)? {
@@ -137,4 +137,3 @@ pub fn good_until(now: Timestamp) -> Timestamp {
     const DAY: i64 = 86_400_000;
     Timestamp::from_millis((now.millis().div_euclid(DAY) + 1) * DAY)
 }
-

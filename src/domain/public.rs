@@ -165,7 +165,11 @@ impl OrgView<'_, Public> {
     pub fn groups(&self) -> Result<Vec<PublicGroup>> {
         let holding = self.holding()?;
         let groups = super::group::list(&self.all(), |scan| scan)?.items;
-        Ok(groups.into_iter().filter(|group| holding.contains(&Some(group.id))).map(|group| PublicGroup { id: group.id, name: group.name, position: group.position }).collect())
+        Ok(groups
+            .into_iter()
+            .filter(|group| holding.contains(&Some(group.id)))
+            .map(|group| PublicGroup { id: group.id, name: group.name, position: group.position })
+            .collect())
     }
 
     /// The group, if visitors see it.
@@ -174,7 +178,9 @@ impl OrgView<'_, Public> {
     /// What the store says.
     pub fn group(&self, id: Id<Group>) -> Result<Option<PublicGroup>> {
         match self.all().find(id)? {
-            Some(group) if self.holding()?.contains(&Some(id)) => Ok(Some(PublicGroup { id: group.id, name: group.name, position: group.position })),
+            Some(group) if self.holding()?.contains(&Some(id)) => {
+                Ok(Some(PublicGroup { id: group.id, name: group.name, position: group.position }))
+            }
             _ => Ok(None),
         }
     }
@@ -243,7 +249,12 @@ impl OrgView<'_, Public> {
         let about_nothing_public = affected.is_empty() && !incident.affected.is_empty();
         let said = incident.updates.iter().rev().filter(|update| update.public);
         let updates: Vec<_> = said
-            .map(|update| PublicUpdate { id: update.id, status: update.status, message: update.message.clone(), created_at: update.created_at })
+            .map(|update| PublicUpdate {
+                id: update.id,
+                status: update.status,
+                message: update.message.clone(),
+                created_at: update.created_at,
+            })
             .collect();
         let Some(first) = updates.last().filter(|_| !about_nothing_public) else { return Ok(None) };
         Ok(Some(PublicIncident {

@@ -99,7 +99,10 @@ fn of_a_mixed_incident_only_the_public_part_is_seen() {
     let page = org.page();
     let past = page.days.iter().flat_map(|day| &day.incidents).next().unwrap();
     assert_eq!(past.affected.len(), 1, "that the ledger was part of it happened while it was private");
-    assert!(!format!("{:?}", org.replay()[..].iter().filter(|event| event["subject"]["kind"] == "incident").collect::<Vec<_>>()).contains("Ledger"));
+    assert!(
+        !format!("{:?}", org.replay()[..].iter().filter(|event| event["subject"]["kind"] == "incident").collect::<Vec<_>>())
+            .contains("Ledger")
+    );
 }
 
 #[test]

@@ -139,7 +139,11 @@ impl ServicePatch {
 /// # Errors
 /// `Invalid`.
 pub fn parse_position(position: i64) -> Result<i64> {
-    if (-1_000_000..=1_000_000).contains(&position) { Ok(position) } else { Err(Error::invalid("position", "must be between -1000000 and 1000000")) }
+    if (-1_000_000..=1_000_000).contains(&position) {
+        Ok(position)
+    } else {
+        Err(Error::invalid("position", "must be between -1000000 and 1000000"))
+    }
 }
 
 fn parse_description(text: &str) -> Result<String> {
@@ -239,7 +243,12 @@ pub fn update(tx: &mut OrgTx<'_, Edit>, id: Id<Service>, patch: ServicePatch, ex
 ///
 /// # Errors
 /// `NotFound`; `Stale`.
-pub fn set_own_status(tx: &mut OrgTx<'_, Respond>, id: Id<Service>, own_status: ServiceStatus, expected: Option<u64>) -> Result<Change<ServiceState>> {
+pub fn set_own_status(
+    tx: &mut OrgTx<'_, Respond>,
+    id: Id<Service>,
+    own_status: ServiceStatus,
+    expected: Option<u64>,
+) -> Result<Change<ServiceState>> {
     let before = live(tx, id)?;
     fresh(before.version, expected)?;
     if before.own_status == own_status {
@@ -249,9 +258,11 @@ pub fn set_own_status(tx: &mut OrgTx<'_, Respond>, id: Id<Service>, own_status: 
     let after = Service { own_status, version: before.version + 1, updated_at: tx.now(), ..before.clone() };
     tx.put(&after)?;
     let shown = state(tx, after)?;
-    let event = Event::service(EventType::ServiceStatusChanged, &shown.service)
-        .change("own_status", before.own_status, own_status)
-        .change("status", shown_before, shown.status);
+    let event = Event::service(EventType::ServiceStatusChanged, &shown.service).change("own_status", before.own_status, own_status).change(
+        "status",
+        shown_before,
+        shown.status,
+    );
     Ok(Change::of(shown, event))
 }
 

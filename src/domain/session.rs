@@ -34,9 +34,11 @@ impl Kind for Session {
 }
 impl Session {
     /// A user's sessions, oldest first.
-    pub const BY_USER: Index<Session, Id<User>, Timestamp> = Index { number: 1, group: &["user_id"], sort: &["created_at"], key: |s| Some((s.user_id, s.created_at)) };
+    pub const BY_USER: Index<Session, Id<User>, Timestamp> =
+        Index { number: 1, group: &["user_id"], sort: &["created_at"], key: |s| Some((s.user_id, s.created_at)) };
     /// All, the soonest to end first.
-    pub const BY_END: Index<Session, (), Timestamp> = Index { number: 2, group: &[], sort: &["expires_at"], key: |s| Some(((), s.expires_at)) };
+    pub const BY_END: Index<Session, (), Timestamp> =
+        Index { number: 2, group: &[], sort: &["expires_at"], key: |s| Some(((), s.expires_at)) };
 }
 impl Document for Session {
     const NAME: &'static str = "sessions";
@@ -82,7 +84,8 @@ pub fn begin(tx: &mut SystemTx<'_>, user: Id<User>, lifetime: Lifetime, origin: 
     }
     let user_agent = origin.user_agent.chars().filter(|c| !c.is_control()).take(200).collect();
     let expires_at = now.plus(lifetime.absolute);
-    let session = Session { id: tx.new_id(), user_id: user, created_at: now, seen_at: now, expires_at, address: origin.address.clone(), user_agent };
+    let session =
+        Session { id: tx.new_id(), user_id: user, created_at: now, seen_at: now, expires_at, address: origin.address.clone(), user_agent };
     tx.put(&session)?;
     Ok(session)
 }

@@ -36,7 +36,8 @@ impl TestOrg {
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
         let (app, news) = App::in_memory(clock, IdSource::seeded(3), Settings::default()).unwrap();
         let org = Id::from_u128(0xabc);
-        let input = SignUp { email: Email::parse("email", "ada@example.com").unwrap(), full_name: "Ada".into(), organization_name: "Acme".into() };
+        let input =
+            SignUp { email: Email::parse("email", "ada@example.com").unwrap(), full_name: "Ada".into(), organization_name: "Acme".into() };
         runtime
             .block_on(app.system_change(Actor::System("test"), move |tx| {
                 let earlier = tx.writes_so_far();
@@ -57,7 +58,10 @@ impl TestOrg {
         self
     }
 
-    pub(crate) fn change<P: Permission, T: Send + 'static>(&self, op: impl FnOnce(&mut OrgTx<'_, P>) -> Result<Change<T>> + Send + 'static) -> Result<T> {
+    pub(crate) fn change<P: Permission, T: Send + 'static>(
+        &self,
+        op: impl FnOnce(&mut OrgTx<'_, P>) -> Result<Change<T>> + Send + 'static,
+    ) -> Result<T> {
         self.runtime.block_on(self.app.change(Actor::System("test"), self.org, op))
     }
 

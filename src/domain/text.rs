@@ -33,7 +33,8 @@ pub fn paragraphs(field: &str, text: &str, min: usize, max: usize) -> Result<Str
         return Err(Error::invalid(field, "must not contain control characters"));
     }
     if !(min..=max).contains(&text.chars().count()) {
-        let limit = if min == 0 { format!("must be at most {max} characters long") } else { format!("must be {min} to {max} characters long") };
+        let limit =
+            if min == 0 { format!("must be at most {max} characters long") } else { format!("must be {min} to {max} characters long") };
         return Err(Error::invalid(field, limit));
     }
     Ok(text.to_owned())
@@ -53,7 +54,10 @@ impl Email {
         let fine = text.len() <= 254
             && !text.chars().any(|c| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c))
             && text.split_once('@').is_some_and(|(local, domain)| {
-                (1..=64).contains(&local.len()) && !domain.contains('@') && domain.split('.').count() > 1 && domain.split('.').all(|label| !label.is_empty())
+                (1..=64).contains(&local.len())
+                    && !domain.contains('@')
+                    && domain.split('.').count() > 1
+                    && domain.split('.').all(|label| !label.is_empty())
             });
         if fine { Ok(Self(text)) } else { Err(Error::invalid(field, "must be an email address such as ada@example.com")) }
     }
@@ -94,7 +98,9 @@ mod tests {
 
     #[test]
     fn names_become_slugs() {
-        for (name, expected) in [("Acme Inc.", "acme-inc"), ("  Ünï--çødé's ", "uni-codes"), ("日本", "page"), ("a/../b", "a-b"), ("-x-", "x")] {
+        for (name, expected) in
+            [("Acme Inc.", "acme-inc"), ("  Ünï--çødé's ", "uni-codes"), ("日本", "page"), ("a/../b", "a-b"), ("-x-", "x")]
+        {
             assert_eq!(slug(name), expected, "{name}");
         }
         assert_eq!(slug(&"long ".repeat(40)).len(), 47 + usize::from(slug(&"long ".repeat(40)).len() == 48));
@@ -103,7 +109,18 @@ mod tests {
     #[test]
     fn emails_are_folded_and_checked() {
         assert_eq!(Email::parse("email", " Ada@Example.COM ").unwrap().as_str(), "ada@example.com");
-        for bad in ["", "ada", "ada@", "@example.com", "ada@example", "a b@example.com", "ada@@example.com", "ada@exa\r\nmple.com", "ada@example..com", "<ada@example.com>"] {
+        for bad in [
+            "",
+            "ada",
+            "ada@",
+            "@example.com",
+            "ada@example",
+            "a b@example.com",
+            "ada@@example.com",
+            "ada@exa\r\nmple.com",
+            "ada@example..com",
+            "<ada@example.com>",
+        ] {
             assert!(Email::parse("email", bad).is_err(), "{bad}");
         }
     }

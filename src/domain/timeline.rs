@@ -32,7 +32,9 @@ impl Filter {
     fn passes(&self, entry: &Value) -> bool {
         let text = |pointer: &str| entry.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let at = || text("/at").parse::<Timestamp>().ok();
-        let is_kind = |wanted: &String| text("/type") == wanted || text("/type").strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('.'));
+        let is_kind = |wanted: &String| {
+            text("/type") == wanted || text("/type").strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        };
         self.kind.as_ref().is_none_or(is_kind)
             && self.actor.as_ref().is_none_or(|actor| text("/actor/id") == actor || text("/actor/kind") == actor)
             && self.subject.as_ref().is_none_or(|subject| text("/subject/id") == subject)
@@ -63,7 +65,13 @@ pub struct Entries {
 ///
 /// # Errors
 /// `NotFound` when the organization never had the service.
-pub fn read<P: Permission>(view: &OrgView<'_, P>, service: Option<Id<Service>>, filter: &Filter, before: Option<u64>, limit: usize) -> Result<Entries> {
+pub fn read<P: Permission>(
+    view: &OrgView<'_, P>,
+    service: Option<Id<Service>>,
+    filter: &Filter,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Entries> {
     if let Some(service) = service {
         view.get(service)?;
     }

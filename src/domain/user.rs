@@ -32,7 +32,8 @@ impl Kind for User {
 }
 impl User {
     /// By address.
-    pub const BY_EMAIL: Index<User, String, ()> = Index { number: 1, group: &["email"], sort: &[], key: |u| Some((u.email.as_str().into(), ())) };
+    pub const BY_EMAIL: Index<User, String, ()> =
+        Index { number: 1, group: &["email"], sort: &[], key: |u| Some((u.email.as_str().into(), ())) };
 }
 impl Document for User {
     const NAME: &'static str = "users";

@@ -2,12 +2,7 @@
 //!
 //! `build.rs` names and compresses them; nothing is compressed while serving.
 
-use std::{
-    borrow::Cow,
-    collections::HashMap,
-    fmt::Write as _,
-    sync::LazyLock,
-};
+use std::{borrow::Cow, collections::HashMap, fmt::Write as _, sync::LazyLock};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};

@@ -67,10 +67,8 @@ async fn collect(body: &mut Incoming, limit: usize, budget: &Arc<Semaphore>) -> 
         if first.len() + joined.len() + piece.len() > limit {
             return Err(Refusal::TooLarge { limit });
         }
-        let taken = u32::try_from(piece.len())
-            .ok()
-            .and_then(|bytes| budget.clone().try_acquire_many_owned(bytes).ok())
-            .ok_or(Refusal::Busy)?;
+        let taken =
+            u32::try_from(piece.len()).ok().and_then(|bytes| budget.clone().try_acquire_many_owned(bytes).ok()).ok_or(Refusal::Busy)?;
         match &mut share {
             Some(share) => share.merge(taken),
             None => share = Some(taken),
@@ -100,10 +98,7 @@ async fn discard(mut body: Incoming, limits: &Limits) {
 }
 
 fn is_encoded(head: &Parts) -> bool {
-    head.headers
-        .get_all(header::CONTENT_ENCODING)
-        .iter()
-        .any(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
+    head.headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
 }
 
 fn expects_continue(head: &Parts) -> bool {

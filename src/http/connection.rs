@@ -55,8 +55,13 @@ pub(super) fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
 }
 
 /// Serves a connection until it ends, is too slow, is evicted or the server has stopped.
-pub(super) async fn drive<E>(socket: TcpStream, slot: Slot, service: Service<E>, builder: Arc<auto::Builder<TokioExecutor>>, limits: Arc<Limits>)
-where
+pub(super) async fn drive<E>(
+    socket: TcpStream,
+    slot: Slot,
+    service: Service<E>,
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    limits: Arc<Limits>,
+) where
     E: poem::Endpoint<Output = poem::Response> + 'static,
 {
     let gauge = slot.gauge.clone();

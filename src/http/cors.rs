@@ -144,7 +144,8 @@ mod tests {
         assert_eq!(response.header("access-control-allow-headers"), Some(REQUEST_HEADERS));
         assert!(response.into_body().is_empty());
 
-        let foreign = ask(Method::OPTIONS, "/live/sse", &[("origin", "https://evil.example"), ("access-control-request-method", "GET")]).await;
+        let foreign =
+            ask(Method::OPTIONS, "/live/sse", &[("origin", "https://evil.example"), ("access-control-request-method", "GET")]).await;
         assert_eq!(foreign.header("access-control-allow-methods"), None);
     }
 }

@@ -64,9 +64,7 @@ pub fn check_origin(headers: &HeaderMap, base_url_origin: &str, allowed: &[Strin
         (Some(_), origin) => origin.is_some_and(|origin| is_listed(origin, allowed)),
         (None, Some(origin)) => {
             let host = only(headers, header::HOST.as_str()).ok_or(REFUSED)?;
-            origin.eq_ignore_ascii_case(base_url_origin)
-                || host.is_some_and(|host| names_host(origin, host))
-                || is_listed(origin, allowed)
+            origin.eq_ignore_ascii_case(base_url_origin) || host.is_some_and(|host| names_host(origin, host)) || is_listed(origin, allowed)
         }
     };
     if fine { Ok(()) } else { Err(REFUSED) }
@@ -207,7 +205,9 @@ mod tests {
     #[test]
     fn a_configured_front_end_may_write() {
         let allowed = ["https://app.example.org".to_owned()];
-        for site in [&[("sec-fetch-site", "cross-site"), ("origin", "https://app.example.org")][..], &[("origin", "https://app.example.org")]] {
+        for site in
+            [&[("sec-fetch-site", "cross-site"), ("origin", "https://app.example.org")][..], &[("origin", "https://app.example.org")]]
+        {
             assert!(check(&Method::POST, &headers(site), BASE, &allowed).is_ok());
             assert!(check(&Method::POST, &headers(site), BASE, &[]).is_err());
         }
@@ -217,9 +217,8 @@ mod tests {
     async fn the_middleware_answers_with_a_problem_and_only_the_api_knows_front_ends() {
         let rule = Csrf { base_url_origin: BASE.to_owned(), cors_origins: vec!["https://app.example.org".to_owned()] };
         let endpoint = rule.transform(poem::endpoint::make_sync(|_| "done"));
-        let request = |path: &str| {
-            Request::builder().method(Method::POST).uri_str(path).header("origin", "https://app.example.org").finish()
-        };
+        let request =
+            |path: &str| Request::builder().method(Method::POST).uri_str(path).header("origin", "https://app.example.org").finish();
         let response = endpoint.get_response(request("/login")).await;
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
         assert_eq!(response.content_type(), Some("application/problem+json"));

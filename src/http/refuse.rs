@@ -42,7 +42,8 @@ impl Refusal {
                 problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Send the body without Content-Encoding.", id)
             }
             Self::Busy => {
-                let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Too many requests at once; try again soon.", id);
+                let mut response =
+                    problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Too many requests at once; try again soon.", id);
                 response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
                 response
             }

@@ -42,11 +42,7 @@ pub(super) struct Slot {
 
 impl Registry {
     pub(super) fn new(limits: &Limits) -> Arc<Self> {
-        Arc::new(Self {
-            state: Mutex::default(),
-            max_connections: limits.max_connections,
-            per_address: limits.per_address,
-        })
+        Arc::new(Self { state: Mutex::default(), max_connections: limits.max_connections, per_address: limits.per_address })
     }
 
     /// A place for one more connection, unless its address has enough or all others are busy.
@@ -106,9 +102,7 @@ impl State {
     fn evict(&mut self) -> bool {
         let oldest_silent = self.silent.pop_first();
         // The scan happens only under an attack that sends one request per connection; keeping idle ones in order would tax every request.
-        let victim = oldest_silent.or_else(|| {
-            self.open.iter().filter(|(_, entry)| entry.gauge.is_idle()).map(|(number, _)| *number).min()
-        });
+        let victim = oldest_silent.or_else(|| self.open.iter().filter(|(_, entry)| entry.gauge.is_idle()).map(|(number, _)| *number).min());
         let Some(entry) = victim.and_then(|number| self.open.get(&number)) else { return false };
         entry.gauge.cut();
         true

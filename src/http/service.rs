@@ -104,7 +104,14 @@ impl Future for Answering {
     }
 }
 
-async fn work<E>(shared: Arc<Shared<E>>, peer: SocketAddr, local: SocketAddr, mut head: Parts, incoming: Incoming, busy: Busy) -> Response<Answer>
+async fn work<E>(
+    shared: Arc<Shared<E>>,
+    peer: SocketAddr,
+    local: SocketAddr,
+    mut head: Parts,
+    incoming: Incoming,
+    busy: Busy,
+) -> Response<Answer>
 where
     E: poem::Endpoint<Output = poem::Response> + 'static,
 {

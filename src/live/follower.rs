@@ -68,7 +68,10 @@ mod tests {
 
         let commits = AtomicUsize::new(0);
         follow(news, hub, "e".into(), |committed| {
-            assert!(receiver.try_recv().is_none() || commits.load(Ordering::Relaxed) > 0, "announced before the pages knew of {committed:?}");
+            assert!(
+                receiver.try_recv().is_none() || commits.load(Ordering::Relaxed) > 0,
+                "announced before the pages knew of {committed:?}"
+            );
             commits.fetch_add(1, Ordering::Relaxed);
         })
         .await;

@@ -90,11 +90,14 @@ pub fn reset(at: &str) -> Bytes {
 
 /// How a stream begins: how long to wait before coming back, and from which position on it tells.
 ///
-/// Sent at once, so that the headers reach the client and not only our side of a proxy.
-pub fn opening(at: &str) -> Bytes {
+/// Sent at once, so that the headers reach the client and not only our side of a proxy. The position is an id without data: it is no event to the
+/// client, but the place from which it resumes if the line is cut before the first one. Without, it keeps the place it has.
+pub fn opening(at: Option<&str>) -> Bytes {
     let mut text = String::new();
     field(&mut text, "retry", &retry().to_string());
-    field(&mut text, "", &format!("at {at}"));
+    if let Some(at) = at {
+        field(&mut text, "id", at);
+    }
     text.push('\n');
     text.into()
 }
@@ -171,13 +174,13 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_opens_with_a_wait_and_a_comment() {
+    fn a_stream_opens_with_a_wait_and_a_position() {
         for _ in 0..50 {
-            let opening = opening("e:1");
+            let opening = opening(Some("e:1"));
             let rest = text(&opening).strip_prefix("retry: ").unwrap();
             let (wait, rest) = rest.split_once('\n').unwrap();
             assert!((2_000..=5_000).contains(&wait.parse::<u16>().unwrap()), "{wait}");
-            assert_eq!(rest, ": at e:1\n\n");
+            assert_eq!(rest, "id: e:1\n\n");
         }
     }
 
@@ -189,7 +192,8 @@ mod tests {
         assert_eq!(frame.sse().as_ptr(), frame.sse().as_ptr());
         assert_eq!(frame.ws("page:acme").as_ptr(), frame.ws("page:acme").as_ptr());
         for name in ["page:acme", "page:acme-2"] {
-            let expected = ServerMessage::Event { room: name.into(), id: "e:4".into(), event: serde_json::json!({ "type": "group.created" }) };
+            let expected =
+                ServerMessage::Event { room: name.into(), id: "e:4".into(), event: serde_json::json!({ "type": "group.created" }) };
             assert_eq!(serde_json::from_str::<ServerMessage>(&frame.ws(name)).unwrap(), expected);
         }
     }

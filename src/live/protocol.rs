@@ -210,7 +210,18 @@ mod tests {
         for name in ["org:org_000000000000000000000000000000ab", "service:svc_000000000000000000000000000000ab", "page:acme-2"] {
             assert_eq!(name.parse::<RoomName>().unwrap().to_string(), name);
         }
-        for bad in ["", "org", "org:", "org:svc_000000000000000000000000000000ab", "Org:x", "page:", "page:Acme", "page:a/b", "page:a\nb", "team:x"] {
+        for bad in [
+            "",
+            "org",
+            "org:",
+            "org:svc_000000000000000000000000000000ab",
+            "Org:x",
+            "page:",
+            "page:Acme",
+            "page:a/b",
+            "page:a\nb",
+            "team:x",
+        ] {
             assert_eq!(bad.parse::<RoomName>(), Err(BadRoom), "{bad:?}");
         }
         assert!(format!("page:{}", "a".repeat(101)).parse::<RoomName>().is_err());

@@ -39,7 +39,7 @@ async fn listen(request: &Request, web: &Web) -> Result<Response> {
     let begin = source.begin(&web.app, asked.after.as_deref()).await?;
 
     let at = EventId { epoch: web.app.epoch(), seq: begin.position() }.to_string();
-    let mut stream = EventStream::new(&web.shutdown, connection, receiver, frame::opening(&at), begin.position());
+    let mut stream = EventStream::new(&web.shutdown, connection, receiver, frame::opening(Some(&at)), begin.position());
     stream.epoch = web.app.epoch().into();
     stream.until = admission.until.map(|until| (web.app.clock().clone(), until));
     match begin {

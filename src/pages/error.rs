@@ -42,7 +42,9 @@ fn weight(headers: &HeaderMap, kinds: &[&str]) -> u16 {
 
 fn thousandths(quality: &str) -> u16 {
     match quality.split_once('.').unwrap_or((quality, "")) {
-        ("0", fraction) => fraction.bytes().chain(*b"000").take(3).fold(0, |sum, digit| sum * 10 + u16::from(digit.wrapping_sub(b'0').min(9))),
+        ("0", fraction) => {
+            fraction.bytes().chain(*b"000").take(3).fold(0, |sum, digit| sum * 10 + u16::from(digit.wrapping_sub(b'0').min(9)))
+        }
         _ => 1_000,
     }
 }
@@ -72,13 +74,17 @@ fn words(status: StatusCode) -> (&'static str, Option<&'static str>) {
     match status {
         StatusCode::UNAUTHORIZED => ("Not signed in", Some("Sign in, then open this page again.")),
         StatusCode::FORBIDDEN => ("Not allowed", None),
-        StatusCode::NOT_FOUND => ("Not found", Some("There is nothing at this address. It may have been mistyped, or what was here is gone.")),
+        StatusCode::NOT_FOUND => {
+            ("Not found", Some("There is nothing at this address. It may have been mistyped, or what was here is gone."))
+        }
         StatusCode::METHOD_NOT_ALLOWED => ("Not possible", Some("This address can't be used in that way.")),
         StatusCode::CONFLICT => ("Not possible", None),
         StatusCode::PAYLOAD_TOO_LARGE => ("Too large", None),
         StatusCode::TOO_MANY_REQUESTS => ("Too many attempts", Some("Wait a little, then try again.")),
         StatusCode::SERVICE_UNAVAILABLE => ("Not available", Some("This can't be done at the moment. Try again soon.")),
-        status if status.is_server_error() => ("Something went wrong", Some("The fault is on our side. Tell the operator the id below if it stays.")),
+        status if status.is_server_error() => {
+            ("Something went wrong", Some("The fault is on our side. Tell the operator the id below if it stays."))
+        }
         _ => ("Not possible", None),
     }
 }
@@ -106,7 +112,17 @@ mod tests {
 
     #[test]
     fn programs_get_problems() {
-        for program in ["", "*/*", "application/json", "application/json, text/html;q=0.9", "text/html;q=0", "text/html;q=0.000", "text/*", "text/event-stream", "application/problem+json, */*"] {
+        for program in [
+            "",
+            "*/*",
+            "application/json",
+            "application/json, text/html;q=0.9",
+            "text/html;q=0",
+            "text/html;q=0.000",
+            "text/*",
+            "text/event-stream",
+            "application/problem+json, */*",
+        ] {
             assert!(!wants(program), "{program}");
         }
         assert!(!wants_html(&Request::builder().finish()));

@@ -70,7 +70,9 @@ fn tame(event: Event<'_>) -> Option<Event<'_>> {
         Event::Start(Tag::HtmlBlock) => Event::Start(Tag::Paragraph),
         Event::End(TagEnd::HtmlBlock) => Event::End(TagEnd::Paragraph),
         Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => return None,
-        Event::Start(Tag::Heading { .. }) => Event::Start(Tag::Heading { level: HeadingLevel::H4, id: None, classes: Vec::new(), attrs: Vec::new() }),
+        Event::Start(Tag::Heading { .. }) => {
+            Event::Start(Tag::Heading { level: HeadingLevel::H4, id: None, classes: Vec::new(), attrs: Vec::new() })
+        }
         Event::End(TagEnd::Heading(_)) => Event::End(TagEnd::Heading(HeadingLevel::H4)),
         Event::SoftBreak => Event::HardBreak,
         other => other,
@@ -166,7 +168,8 @@ mod tests {
             let name = name.trim_start_matches('/');
             assert!(TAGS.contains(&name), "<{name}> in {html}\nfrom: {from}");
             while !attributes.trim().is_empty() {
-                let (attribute, rest) = attributes.trim_start().split_once("=\"").unwrap_or_else(|| panic!("odd attribute in {html}\nfrom: {from}"));
+                let (attribute, rest) =
+                    attributes.trim_start().split_once("=\"").unwrap_or_else(|| panic!("odd attribute in {html}\nfrom: {from}"));
                 let (value, rest) = rest.split_once('"').unwrap_or_else(|| panic!("open quote in {html}\nfrom: {from}"));
                 let fine = match (name, attribute) {
                     ("a", "href") => ["http://", "https://", "mailto:"].iter().any(|scheme| value.to_ascii_lowercase().starts_with(scheme)),
@@ -208,7 +211,9 @@ mod tests {
 
     #[test]
     fn what_people_write_is_kept() {
-        let html = render("Fixed **soon**, see [the log](https://example.org/a?b=1&c=2).\nSecond ~~line~~ line.\n\n# Why\n\n1. one\n2. `two < 3`\n");
+        let html = render(
+            "Fixed **soon**, see [the log](https://example.org/a?b=1&c=2).\nSecond ~~line~~ line.\n\n# Why\n\n1. one\n2. `two < 3`\n",
+        );
         assert_eq!(
             html.as_str(),
             "<p>Fixed <strong>soon</strong>, see <a href=\"https://example.org/a?b=1&amp;c=2\" rel=\"nofollow noopener noreferrer\">the log</a>.<br>\n\

@@ -134,7 +134,9 @@ pub enum OpenError {
     #[error("{0} is in use by another allclear: stop that one, or name another --data-dir")]
     InUse(String),
     /// A newer program wrote it.
-    #[error("{path} was written by a newer allclear (schema {found}, this one knows {SCHEMA}): start that version again, or restore a backup made before")]
+    #[error(
+        "{path} was written by a newer allclear (schema {found}, this one knows {SCHEMA}): start that version again, or restore a backup made before"
+    )]
     Newer {
         /// The file.
         path: String,

@@ -115,12 +115,13 @@ fn what_is_written_is_found_by_id_and_by_index() {
             Ok(())
         });
         // A move and a delete leave nothing behind in the index.
-        engine.change(ORG, |tx| {
-            tx.put(&thing(1, "blue", 10))?;
-            tx.delete::<Thing>(Id::from_u128(2));
-            Ok(())
-        })
-        .unwrap();
+        engine
+            .change(ORG, |tx| {
+                tx.put(&thing(1, "blue", 10))?;
+                tx.delete::<Thing>(Id::from_u128(2));
+                Ok(())
+            })
+            .unwrap();
         engine.read(ORG, |view| {
             assert_eq!(ids(&view.scan(Thing::BY_COLOUR.of("red".into()))?), [] as [u128; 0], "{}", engine.name);
             assert_eq!(ids(&view.scan(Thing::BY_COLOUR.of("blue".into()))?), [3, 1]);
@@ -179,11 +180,12 @@ fn another_organizations_rows_cannot_be_reached() {
         engine.put(OTHER, vec![thing(1, "red", 7), thing(2, "red", 8)]);
         let page = engine.read(ORG, |view| view.scan(Thing::BY_COLOUR.of("red".into())));
         assert_eq!(page.items, [thing(1, "red", 1)], "{}", engine.name);
-        engine.change(OTHER, |tx| {
-            tx.delete::<Thing>(Id::from_u128(1));
-            Ok(())
-        })
-        .unwrap();
+        engine
+            .change(OTHER, |tx| {
+                tx.delete::<Thing>(Id::from_u128(1));
+                Ok(())
+            })
+            .unwrap();
         assert_eq!(engine.read(ORG, |view| view.get(Id::<Thing>::from_u128(1))), thing(1, "red", 1));
         // A cursor is the client's: one that names a place of another group or tenant leads nowhere else.
         for cursor in [
@@ -236,7 +238,12 @@ fn logs_are_numbered_without_gaps_and_told_in_order() {
 #[test]
 fn news_come_before_the_answer() {
     for mut engine in engines() {
-        engine.change(ORG, |tx| { tx.append(LogEntry::org(ORG.uuid(), 1, b"{}".to_vec(), Vec::new())); Ok(()) }).unwrap();
+        engine
+            .change(ORG, |tx| {
+                tx.append(LogEntry::org(ORG.uuid(), 1, b"{}".to_vec(), Vec::new()));
+                Ok(())
+            })
+            .unwrap();
         assert_eq!(engine.news.try_recv().map(|committed| committed.entries.len()).ok(), Some(1), "{}", engine.name);
     }
 }
@@ -258,7 +265,8 @@ fn a_file_keeps_everything_and_refuses_a_second_process_and_a_newer_schema() {
     let (store, _news) = Store::open(&path, 8 << 20).unwrap();
     let epoch = store.epoch().to_owned();
     assert!(matches!(Store::open(&path, 8 << 20), Err(OpenError::InUse(_))));
-    let engine = Engine { name: "redb in a file", store, news: tokio::sync::mpsc::unbounded_channel().1, ids: IdSource::seeded(1), _folder: None };
+    let engine =
+        Engine { name: "redb in a file", store, news: tokio::sync::mpsc::unbounded_channel().1, ids: IdSource::seeded(1), _folder: None };
     engine.put(ORG, vec![thing(1, "red", 1)]);
     engine.store.close();
 
@@ -346,7 +354,8 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let a_thing = (0_u128..12, prop::sample::select(vec!["", "red", "blue", "re"]), -3_i64..3).prop_map(|(id, colour, weight)| thing(id, colour, weight));
+    let a_thing = (0_u128..12, prop::sample::select(vec!["", "red", "blue", "re"]), -3_i64..3)
+        .prop_map(|(id, colour, weight)| thing(id, colour, weight));
     let step = prop_oneof![4 => a_thing.prop_map(Step::Put), 2 => (0_u128..12).prop_map(Step::Delete), 1 => Just(Step::Commit)];
     prop::collection::vec(step, 1..40)
 }

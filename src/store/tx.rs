@@ -46,7 +46,9 @@ impl Source<'_> {
             let id = document.id().uuid();
             match &scan.index {
                 None => Some(Cursor { sort: Vec::new(), id }),
-                Some((index, group)) => index.file(document).filter(|filed| filed.group == *group).map(|filed| Cursor { sort: filed.sort, id }),
+                Some((index, group)) => {
+                    index.file(document).filter(|filed| filed.group == *group).map(|filed| Cursor { sort: filed.sort, id })
+                }
             }
         };
         let mut found = Vec::new();

@@ -53,7 +53,8 @@ impl Document {
 
     #[track_caller]
     fn check(&self, message: &str, payload: &Value) {
-        let errors: Vec<_> = self.validators[message].iter_errors(payload).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        let errors: Vec<_> =
+            self.validators[message].iter_errors(payload).map(|error| format!("{}: {error}", error.instance_path())).collect();
         assert!(errors.is_empty(), "{message}: {errors:?} in {payload}");
     }
 }
@@ -97,7 +98,7 @@ fn the_document_hangs_together() {
         assert!(document.json.pointer(pointer).is_some(), "{path} leads nowhere");
     }
     let used: BTreeSet<_> = ["hear", "tell", "stream"].iter().flat_map(|operation| document.messages(operation)).collect();
-    assert_eq!(used, document.validators.keys().map(String::as_str).collect());
+    assert_eq!(used, document.validators.keys().map(String::as_str).collect::<BTreeSet<_>>());
     for schema in document.json["components"]["schemas"].as_object().expect("schemas").keys() {
         assert!(paths.iter().any(|path| path.ends_with(&format!("/schemas/{schema}"))), "{schema} is not used");
     }
@@ -161,10 +162,14 @@ async fn eventful_day(server: &Server, ada: &crate::harness::Client) {
     let group = format!("/api/service-groups/{}", ada.group("Core").await);
     ada.put(&group, json!({ "name": "Heart" })).await.expect(200);
     let (api, web) = (ada.service("API").await, ada.service("Web").await);
-    ada.put(format!("/api/services/{api}"), json!({ "own_status": "degraded_performance", "description": "**All** of it" })).await.expect(200);
+    ada.put(format!("/api/services/{api}"), json!({ "own_status": "degraded_performance", "description": "**All** of it" }))
+        .await
+        .expect(200);
     let incident = ada.incident(&[(api.as_str(), "major_outage"), (web.as_str(), "partial_outage")], "All is lost").await;
     let incident = format!("/api/incidents/{incident}");
-    for change in [json!({ "message": "Found it." }), json!({ "status": "resolved" }), json!({ "status": "investigating", "message": "Not quite." })] {
+    for change in
+        [json!({ "message": "Found it." }), json!({ "status": "resolved" }), json!({ "status": "investigating", "message": "Not quite." })]
+    {
         ada.put(&incident, change).await.expect(200);
     }
     ada.delete(&incident).await.expect(204);
@@ -218,7 +223,7 @@ async fn what_a_server_says_is_in_the_document() {
     }
     assert_eq!(seen.keys().copied().collect::<BTreeSet<_>>(), document.messages("tell"));
     let kinds: BTreeSet<_> = seen["event"].iter().filter_map(|told| told["event"]["type"].as_str()).collect();
-    assert_eq!(kinds, EventType::ALL.iter().map(|kind| kind.as_str()).collect());
+    assert_eq!(kinds, EventType::ALL.iter().map(|kind| kind.as_str()).collect::<BTreeSet<_>>());
 
     for (room, message, cookie) in [(&org, "streamEvent", ada.cookie()), (&page, "streamPageEvent", String::new())] {
         let mut stream = Events::open(&server.base(), &format!("room={room}&after={beginning}"), &cookie).await;

@@ -143,7 +143,9 @@ async fn from_the_setup_link_to_a_page_that_changes_by_itself() {
     let details = format!("document.getElementById('earlier-{incident}')");
     browser.click(&format!("#earlier-{incident} > summary")).await;
     browser.value("(window.mark = 'the same document', window.focused = document.querySelector('details.group > summary'), focused.focus(), true)").await;
-    let is_undisturbed = format!("window.mark === 'the same document' && document.activeElement === window.focused && focused.isConnected && {details}.open");
+    let is_undisturbed = format!(
+        "window.mark === 'the same document' && document.activeElement === window.focused && focused.isConnected && {details}.open"
+    );
     browser.wait_for(&is_undisturbed).await;
 
     say(&ada, &incident, json!({ "status": "identified", "message": "A disk is full." })).await;
@@ -179,7 +181,7 @@ async fn a_page_from_a_stale_cache_converges() {
     browser.goto(&format!("{}{path}", proxy.base())).await;
 
     browser.reads("Still looking, 6.").await;
-    browser.wait_for("document.getElementById('banner').dataset.state === 'major_outage'").await;
+    browser.wait_for("document.getElementById('banner').dataset.state === 'partial_outage'").await;
     assert_eq!(proxy.stale_served(), 1, "the page was loaded once, and from the cache");
 }
 

@@ -38,7 +38,9 @@ fn copy() -> PathBuf {
 
 async fn run(dir: &Path, program: &str, args: &[&str]) {
     let command = Command::new(program).args(args).current_dir(dir).stdin(Stdio::null()).kill_on_drop(true).output().await;
-    let output = command.unwrap_or_else(|error| panic!("`{program}` can't be run ({error}): these tests need Node.js 20 with npm; on Debian, apt-get install nodejs npm"));
+    let output = command.unwrap_or_else(|error| {
+        panic!("`{program}` can't be run ({error}): these tests need Node.js 20 with npm; on Debian, apt-get install nodejs npm")
+    });
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{program} {}:\n{out}{err}", args.join(" "));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{PASSWORD, Server};
+use crate::harness::{PASSWORD, Server, eventually};
 
 #[tokio::test]
 async fn bodies_that_are_no_json_are_refused_by_kind() {
@@ -34,11 +34,20 @@ async fn unknown_places_methods_and_ids() {
     let server = Server::start().await;
     let ada = server.sign_up("ada").await;
 
-    for path in ["/api", "/api/nothing", "/api/services/svc_1", "/api/services/nonsense", "/api/incidents/inc_00000000000000000000000000000001", "/nothing"] {
+    for path in [
+        "/api",
+        "/api/nothing",
+        "/api/services/svc_1",
+        "/api/services/nonsense",
+        "/api/incidents/inc_00000000000000000000000000000001",
+        "/nothing",
+    ] {
         let answer = ada.get(path).await;
         assert_eq!(answer.expect(404).problem(), "not-found", "{path}");
     }
-    for (method, path) in [("PATCH", "/api/services"), ("DELETE", "/api/services"), ("POST", "/api/users/auth/profile"), ("PUT", "/api/incidents")] {
+    for (method, path) in
+        [("PATCH", "/api/services"), ("DELETE", "/api/services"), ("POST", "/api/users/auth/profile"), ("PUT", "/api/incidents")]
+    {
         let answer = ada.send(method, path, &[], "").await.expect(405);
         assert_eq!(answer.problem(), "method-not-allowed", "{method} {path}");
         assert!(answer.header("allow").contains("GET"), "{method} {path}: {}", answer.header("allow"));
@@ -88,18 +97,23 @@ async fn too_often_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_store_that_takes_no_writes_still_answers_reads() {
+async fn a_store_that_is_gone_is_said_to_be_and_pages_in_memory_stay() {
     let server = Server::start().await;
     let ada = server.sign_up("ada").await;
     let id = ada.service("API").await;
 
+    let page = format!("/p/{}", ada.slug);
+    eventually(async || ada.get(&page).await.text.contains("API")).await;
+
     server.app().close();
 
-    let refused = ada.post("/api/services", json!({ "name": "Web" })).await.expect(503);
-    assert_eq!(refused.problem(), "unavailable");
-    assert!(refused.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0));
-    ada.get(format!("/api/services/{id}")).await.expect(200);
-    server.anonymous().get(format!("/p/{}", ada.slug)).await.expect(200);
+    for refused in [ada.post("/api/services", json!({ "name": "Web" })).await, ada.get(format!("/api/services/{id}")).await] {
+        let refused = refused.expect(503);
+        assert_eq!(refused.problem(), "unavailable");
+        assert!(refused.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0));
+    }
+    server.anonymous().get("/healthz").await.expect(503);
+    server.anonymous().get(&page).await.expect(200);
 }
 
 #[tokio::test]

@@ -114,7 +114,8 @@ impl Server {
         let app = App::new(store, options.clock, ids, keys, settings);
         let listener = bind(([127, 0, 0, 1], 0).into()).expect("a free port");
         let config = options.config.bound_to(listener.local_addr().expect("an address"));
-        let running = serve::start(Start { app: app.clone(), news, listener, config: &config, limits: options.limits }).expect("the server starts");
+        let running =
+            serve::start(Start { app: app.clone(), news, listener, config: &config, limits: options.limits }).expect("the server starts");
         Self { app, base: format!("http://{}", running.addr), running }
     }
 

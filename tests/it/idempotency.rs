@@ -66,10 +66,13 @@ async fn sixteen_at_once_make_one_thing() {
     let server = Server::start().await;
     let ada = server.sign_up("ada").await;
     let api = ada.service("API").await;
-    let incident = json!({ "title": "Nothing works", "message": "Looking.", "affected": [{ "service_id": api, "status": "major_outage" }] });
+    let incident =
+        json!({ "title": "Nothing works", "message": "Looking.", "affected": [{ "service_id": api, "status": "major_outage" }] });
     ada.new_events().await;
 
-    for (path, input, event) in [("/api/services", json!({ "name": "Web" }), "service.created"), ("/api/incidents", incident, "incident.opened")] {
+    for (path, input, event) in
+        [("/api/services", json!({ "name": "Web" }), "service.created"), ("/api/incidents", incident, "incident.opened")]
+    {
         let mut requests = JoinSet::new();
         for _ in 0..16 {
             let (ada, input) = (ada.clone(), input.clone());

@@ -57,14 +57,18 @@ async fn an_incident_of_one_service_from_report_to_deletion() {
 
     server.advance(Duration::from_secs(300));
     let path = format!("{base}/{id}");
-    let identified = ada.put(&path, json!({ "status": "identified", "message": "A deployment.", "title": "Checkout is down" })).await.expect(200);
+    let identified =
+        ada.put(&path, json!({ "status": "identified", "message": "A deployment.", "title": "Checkout is down" })).await.expect(200);
     assert_eq!(identified.json["updates"].as_array().unwrap().len(), 2);
     let news = ada.news().await;
     assert_eq!(news[0]["type"], "incident.updated");
     assert_eq!(news[0]["data"], json!({ "before": { "title": "Checkout fails" }, "after": { "title": "Checkout is down" } }));
     assert_eq!(news[1]["type"], "incident.updated");
     assert_eq!(news[1]["data"]["before"], json!({ "status": "investigating" }));
-    assert_eq!((&news[1]["data"]["after"]["status"], &news[1]["data"]["after"]["message"]), (&json!("identified"), &json!("A deployment.")));
+    assert_eq!(
+        (&news[1]["data"]["after"]["status"], &news[1]["data"]["after"]["message"]),
+        (&json!("identified"), &json!("A deployment."))
+    );
     assert_eq!(news.len(), 2);
 
     let resolved = ada.put(&path, json!({ "status": "resolved" })).await.expect(200).json;
@@ -86,7 +90,9 @@ async fn an_incident_of_one_service_from_report_to_deletion() {
     assert_eq!(status_of(&ada, &api).await, "operational");
     let news = ada.news().await;
     assert_eq!((&news[0]["type"], &news[0]["data"]["after"]["services"][0]["status"]), (&json!("incident.deleted"), &json!("operational")));
-    for answer in [ada.get(&path).await, ada.put(&path, json!({})).await, ada.delete(&path).await, ada.get(format!("/api/incidents/{id}")).await] {
+    for answer in
+        [ada.get(&path).await, ada.put(&path, json!({})).await, ada.delete(&path).await, ada.get(format!("/api/incidents/{id}")).await]
+    {
         assert_eq!(answer.expect(404).problem(), "not-found");
     }
 }
@@ -99,7 +105,8 @@ async fn an_incident_across_services() {
     ada.new_events().await;
 
     let affected = json!([{ "service_id": api, "status": "degraded_performance" }, { "service_id": web }]);
-    let opened = ada.post("/api/incidents", json!({ "title": "Slow disks", "message": "Looking.", "affected": affected })).await.expect(201);
+    let opened =
+        ada.post("/api/incidents", json!({ "title": "Slow disks", "message": "Looking.", "affected": affected })).await.expect(201);
     let id = opened.id();
     assert_eq!((&opened.json["impact"], &opened.json["affected"][1]["status"]), (&json!("minor"), &Value::Null));
     assert_eq!((status_of(&ada, &api).await.as_str(), status_of(&ada, &web).await.as_str()), ("degraded_performance", "operational"));
@@ -111,7 +118,8 @@ async fn an_incident_across_services() {
     assert_eq!(ada.all(&format!("/api/services/{mail}/incidents?limit=10")).await.len(), 0);
     ada.get(format!("/api/services/{mail}/incidents/{id}")).await.expect(404);
 
-    let update = json!({ "status": "identified", "message": "A full disk.", "affected": [{ "service_id": mail, "status": "major_outage" }] });
+    let update =
+        json!({ "status": "identified", "message": "A full disk.", "affected": [{ "service_id": mail, "status": "major_outage" }] });
     let updated = ada.post(format!("/api/incidents/{id}/updates"), update).await.expect(201);
     let incident = ada.get(format!("/api/incidents/{id}")).await.expect(200).json;
     assert_eq!((&incident["impact"], incident["affected"].as_array().unwrap().len()), (&json!("critical"), 3), "{}", updated.text);
@@ -129,7 +137,11 @@ async fn an_incident_across_services() {
 
     ada.delete(format!("/api/services/{web}")).await.expect(204);
     let incident = ada.get(format!("/api/incidents/{id}")).await.expect(200).json;
-    assert_eq!(incident["affected"], json!([{ "service_id": web, "name": "Web", "status": "partial_outage" }]), "deleted, by its last name");
+    assert_eq!(
+        incident["affected"],
+        json!([{ "service_id": web, "name": "Web", "status": "partial_outage" }]),
+        "deleted, by its last name"
+    );
 }
 
 #[tokio::test]

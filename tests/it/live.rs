@@ -18,9 +18,9 @@ use client::{Events, Socket, seq};
 /// Changes a service in each of these ways, past the API: many changes, quickly.
 pub(crate) async fn change_service(app: &App, org: &str, service: &str, patches: impl IntoIterator<Item = ServicePatch>) {
     let (org, service) = (org.parse().expect("an organization's id"), service.parse().expect("a service's id"));
-    let changes = patches.into_iter().map(|patch| {
-        app.change(Actor::System("test"), org, move |tx: &mut OrgTx<'_, Edit>| service::update(tx, service, patch, None))
-    });
+    let changes = patches
+        .into_iter()
+        .map(|patch| app.change(Actor::System("test"), org, move |tx: &mut OrgTx<'_, Edit>| service::update(tx, service, patch, None)));
     try_join_all(changes).await.expect("the changes are made");
 }
 
@@ -139,9 +139,11 @@ async fn an_event_reaches_its_rooms_under_its_number_there() {
         json!({ "before": before, "after": after })
     };
     let subject = json!({ "kind": "service", "id": api, "name": "API" });
-    let mut for_members = json!({ "type": "service.status_changed", "at": "2026-03-01T12:00:00.000Z", "subject": subject, "data": data(true) });
+    let mut for_members =
+        json!({ "type": "service.status_changed", "at": "2026-03-01T12:00:00.000Z", "subject": subject, "data": data(true) });
     for_members["actor"] = json!({ "kind": "user", "id": ada.user_id, "name": "Ada" });
-    let for_visitors = json!({ "type": "service.status_changed", "at": "2026-03-01T12:00:00.000Z", "subject": subject, "data": data(false) });
+    let for_visitors =
+        json!({ "type": "service.status_changed", "at": "2026-03-01T12:00:00.000Z", "subject": subject, "data": data(false) });
     assert_eq!(told.into_iter().map(|(_, _, event)| event).collect::<Vec<_>>(), [for_members.clone(), for_members, for_visitors]);
 }
 

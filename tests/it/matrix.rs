@@ -77,9 +77,12 @@ const RULES: &[Rule] = &[
     Rule("DELETE", "/services/{service}/incidents/{incident}", Member(Responder), nothing),
     Rule("GET", "/incidents", SignedIn, nothing),
     Rule("GET", "/incidents?organization_id={org}", Member(Viewer), nothing),
-    Rule("POST", "/incidents", Member(Responder), |place| {
-        json!({ "title": "It fails", "message": "Looking.", "affected": [{ "service_id": place.service }], "organization_id": place.org })
-    }),
+    Rule(
+        "POST",
+        "/incidents",
+        Member(Responder),
+        |place| json!({ "title": "It fails", "message": "Looking.", "affected": [{ "service_id": place.service }], "organization_id": place.org }),
+    ),
     Rule("GET", "/incidents/{incident}", Member(Viewer), nothing),
     Rule("PUT", "/incidents/{incident}", Member(Responder), |_| json!({ "title": "It fails badly" })),
     Rule("DELETE", "/incidents/{incident}", Member(Responder), nothing),
@@ -100,7 +103,13 @@ impl Place {
     }
 
     fn fill(&self, path: &str) -> String {
-        let parts = [("{org}", &self.org), ("{service}", &self.service), ("{group}", &self.group), ("{incident}", &self.incident), ("{update}", &self.update)];
+        let parts = [
+            ("{org}", &self.org),
+            ("{service}", &self.service),
+            ("{group}", &self.group),
+            ("{incident}", &self.incident),
+            ("{update}", &self.update),
+        ];
         parts.iter().fold(format!("/api{path}"), |path, (name, id)| path.replace(name, id))
     }
 }
@@ -155,7 +164,8 @@ fn the_table_has_every_operation_of_the_document_and_no_other() {
 async fn every_operation_asks_for_its_role_and_no_more() {
     let server = Server::start().await;
     let admin = server.sign_up("ada").await;
-    let (viewer, responder, editor) = (admin.make_member("viewer").await, admin.make_member("responder").await, admin.make_member("editor").await);
+    let (viewer, responder, editor) =
+        (admin.make_member("viewer").await, admin.make_member("responder").await, admin.make_member("editor").await);
     let people = [
         (server.anonymous(), "anonymous", None),
         (server.sign_up("eve").await, "a stranger", None),
@@ -190,8 +200,22 @@ async fn a_strangers_ids_and_nobodys_are_all_the_same() {
     let before = eve.events().await;
 
     let unknown = |prefix: &str| format!("{prefix}_00000000000000000000000000000001");
-    let nobodys = Place { org: unknown("org"), service: unknown("svc"), group: unknown("grp"), incident: unknown("inc"), update: unknown("upd"), email: ada.email.clone() };
-    let malformed = Place { org: "x".into(), service: "svc_".into(), group: "%00".into(), incident: "..%2f".into(), update: "é".into(), email: ada.email.clone() };
+    let nobodys = Place {
+        org: unknown("org"),
+        service: unknown("svc"),
+        group: unknown("grp"),
+        incident: unknown("inc"),
+        update: unknown("upd"),
+        email: ada.email.clone(),
+    };
+    let malformed = Place {
+        org: "x".into(),
+        service: "svc_".into(),
+        group: "%00".into(),
+        incident: "..%2f".into(),
+        update: "é".into(),
+        email: ada.email.clone(),
+    };
     // Half a path of one's own does not open the other half.
     let mixed = Place {
         org: theirs.org.clone(),
@@ -241,7 +265,11 @@ const PAGES: &[PageRule] = &[
 
 /// The routes as the sources write them, `.at("/path", get(…).post(…))`: poem's router can't be asked for its own.
 fn routed() -> BTreeSet<(String, String)> {
-    let sources = [("", include_str!("../../src/pages/mod.rs")), ("/live", include_str!("../../src/live/mod.rs")), ("/api", include_str!("../../src/api/mod.rs"))];
+    let sources = [
+        ("", include_str!("../../src/pages/mod.rs")),
+        ("/live", include_str!("../../src/live/mod.rs")),
+        ("/api", include_str!("../../src/api/mod.rs")),
+    ];
     let mut routes = BTreeSet::new();
     for (prefix, source) in sources {
         for route in source.split(".at(\"").skip(1) {
@@ -273,7 +301,13 @@ async fn every_page_is_for_whom_it_is_for() {
     let people = [server.anonymous(), server.sign_up("eve").await, viewer];
     for page in PAGES {
         let Some(expected) = page.2 else { continue };
-        let path = page.1.replace("{slug}", &ada.slug).replace("{org}", &ada.org_id).replace("{service}", &service).replace("{token}", "x").replace("{name}", "x");
+        let path = page
+            .1
+            .replace("{slug}", &ada.slug)
+            .replace("{org}", &ada.org_id)
+            .replace("{service}", &service)
+            .replace("{token}", "x")
+            .replace("{name}", "x");
         for (caller, expected) in people.iter().zip(expected) {
             let status = match page.0 {
                 "GET" => caller.open(&path).await.status().as_u16(),

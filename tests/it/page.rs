@@ -335,9 +335,19 @@ async fn the_setup_link_makes_the_operator_by_a_plain_form() {
     assert!(form.text.contains("action=\"/setup\"") && form.text.contains(&format!("value=\"{token}\"")), "{}", form.text);
     assert_eq!((form.header("cache-control"), form.header("referrer-policy")), ("no-store", "no-referrer"));
 
-    let fields = |password| [("token", token.as_str()), ("full_name", "Ada Lovelace"), ("email", "ada@example.com"), ("password", password), ("organization_name", "Engines & Co")];
+    let fields = |password| {
+        [
+            ("token", token.as_str()),
+            ("full_name", "Ada Lovelace"),
+            ("email", "ada@example.com"),
+            ("password", password),
+            ("organization_name", "Engines & Co"),
+        ]
+    };
     let refused = ada.post_form("/setup", &fields("short-one")).await.expect(422);
-    for kept in ["value=\"Ada Lovelace\"", "value=\"ada@example.com\"", "value=\"Engines &#38; Co\"", "aria-invalid=\"true\"", "must be 12 to 128"] {
+    for kept in
+        ["value=\"Ada Lovelace\"", "value=\"ada@example.com\"", "value=\"Engines &#38; Co\"", "aria-invalid=\"true\"", "must be 12 to 128"]
+    {
         assert!(refused.text.contains(kept), "{kept}: {}", refused.text);
     }
     assert!(!refused.text.contains("short-one"), "a password is shown again");

@@ -94,13 +94,17 @@ async fn a_service_made_public_shows_nothing_of_its_private_past() {
     ada.put(format!("/api/incidents/{over}"), json!({ "status": "resolved", "message": "Falcon flies." })).await.expect(200);
     let open = ada.incident(&[(&inside, "partial_outage")], "Payments are slow").await;
     say(&ada, &open, "The vault door is stuck.").await;
-    ada.put(format!("/api/services/{inside}"), json!({ "own_status": "degraded_performance", "description": "Codename for the vault" })).await.expect(200);
+    ada.put(format!("/api/services/{inside}"), json!({ "own_status": "degraded_performance", "description": "Codename for the vault" }))
+        .await
+        .expect(200);
 
     let private = look(&server, &ada).await;
     private.hides(&["Falcon", "vault", "Payments", "Ada\"", "usr_", "actor", "author"]);
     assert_eq!(private.types(), ["organization.created"]);
 
-    ada.put(format!("/api/services/{inside}"), json!({ "name": "Payments API", "description": "", "visibility": "public" })).await.expect(200);
+    ada.put(format!("/api/services/{inside}"), json!({ "name": "Payments API", "description": "", "visibility": "public" }))
+        .await
+        .expect(200);
     say(&ada, &open, "A disk is full.").await;
 
     let public = look(&server, &ada).await;
@@ -144,7 +148,9 @@ async fn a_mixed_incident_shows_its_public_half() {
     assert_eq!(look(&server, &ada).await.events.len(), before);
 
     // Without its public half it is gone, and what is said meanwhile is never shown.
-    ada.put(format!("/api/incidents/{incident}"), json!({ "affected": [{ "service_id": inside, "status": "partial_outage" }] })).await.expect(200);
+    ada.put(format!("/api/incidents/{incident}"), json!({ "affected": [{ "service_id": inside, "status": "partial_outage" }] }))
+        .await
+        .expect(200);
     say(&ada, &incident, "The vault is open.").await;
     let seen = look(&server, &ada).await;
     seen.hides(&["vault is open", "Slow answers", "Vault"]);

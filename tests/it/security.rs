@@ -19,12 +19,27 @@ async fn every_kind_of_answer_carries_the_headers() {
         let service = ada.service("API").await;
         let tag = ada.get(format!("/api/services/{service}")).await.header("etag").to_owned();
         let mut answers: Vec<(String, Answer)> = Vec::new();
-        for path in [page.as_str(), &asset, "/login", "/signup", "/healthz", "/api/services", "/api/docs", "/api/openapi.json", "/nothing", "/api/nothing", "/assets/nothing"] {
+        for path in [
+            page.as_str(),
+            &asset,
+            "/login",
+            "/signup",
+            "/healthz",
+            "/api/services",
+            "/api/docs",
+            "/api/openapi.json",
+            "/nothing",
+            "/api/nothing",
+            "/assets/nothing",
+        ] {
             answers.push((path.to_owned(), ada.get(path).await));
             answers.push((format!("HEAD {path}"), ada.send("HEAD", path, &[], "").await));
             answers.push((format!("html {path}"), ada.send("GET", path, &[("accept", "text/html")], "").await));
         }
-        answers.push(("304".into(), ada.send("GET", format!("/api/services/{service}"), &[("if-none-match", tag.as_str())], "").await.expect(304)));
+        answers.push((
+            "304".into(),
+            ada.send("GET", format!("/api/services/{service}"), &[("if-none-match", tag.as_str())], "").await.expect(304),
+        ));
         answers.push(("204".into(), ada.delete(format!("/api/services/{service}")).await.expect(204)));
         answers.push(("405".into(), ada.send("PATCH", "/api/services", &[], "").await.expect(405)));
         answers.push(("413".into(), ada.send("POST", "/api/services", &[], "x".repeat(2 << 20)).await.expect(413)));
@@ -77,7 +92,13 @@ async fn another_site_cannot_act_for_a_visitor() {
     ];
     let one = format!("/api/services/{service}");
     for headers in foreign {
-        for (method, path) in [("POST", "/api/services"), ("PUT", one.as_str()), ("DELETE", one.as_str()), ("POST", "/logout"), ("POST", "/api/users/auth/logout")] {
+        for (method, path) in [
+            ("POST", "/api/services"),
+            ("PUT", one.as_str()),
+            ("DELETE", one.as_str()),
+            ("POST", "/logout"),
+            ("POST", "/api/users/auth/logout"),
+        ] {
             assert_eq!(attempt(method, path, headers).await.expect(403).problem(), "cross-site", "{method} {path} {headers:?}");
         }
         attempt("GET", &one, headers).await.expect(200);
@@ -103,7 +124,13 @@ async fn a_front_end_elsewhere_is_let_in_by_name_alone() {
     let server = Server::start_with(Options { config, ..options }).await;
     let ada = server.sign_up("ada").await;
     let from = async |origin: &str, path: &str| {
-        ada.send("POST", path, &[("origin", origin), ("sec-fetch-site", "cross-site"), ("content-type", "application/json")], r#"{"name":"API"}"#).await
+        ada.send(
+            "POST",
+            path,
+            &[("origin", origin), ("sec-fetch-site", "cross-site"), ("content-type", "application/json")],
+            r#"{"name":"API"}"#,
+        )
+        .await
     };
     let allowed = from("https://app.example.org", "/api/services").await.expect(201);
     assert_eq!(allowed.header("access-control-allow-origin"), "https://app.example.org");
@@ -142,7 +169,11 @@ async fn links_come_from_the_configuration_and_never_from_host() {
         headers.push(("accept", "text/html"));
         let answer = ada.send("GET", path, &headers, "").await;
         assert!(!answer.text.contains("evil.example"), "{path}: {}", answer.text);
-        assert!(answer.headers.values().all(|value| !value.as_bytes().windows(12).any(|part| part == b"evil.example")), "{path}: {:?}", answer.headers);
+        assert!(
+            answer.headers.values().all(|value| !value.as_bytes().windows(12).any(|part| part == b"evil.example")),
+            "{path}: {:?}",
+            answer.headers
+        );
     }
     assert!(ada.get(&page).await.text.contains(&format!("https://status.example.com/up{page}")));
     ada.get(format!("/up{page}")).await.expect(200);
@@ -166,7 +197,7 @@ async fn nobody_makes_themselves_more_than_they_are() {
 async fn what_people_write_is_harmless_on_the_page() {
     let server = Server::start().await;
     let ada = server.sign_up("ada").await;
-    let evil = "<script>alert(1)</script><img src=x onerror=alert(1)>[x](javascript:alert(1)) **bold** <svg/onload=alert(1)>";
+    let evil = "**bold**\n\n<script>alert(1)</script><img src=x onerror=alert(1)>\n\n[x](javascript:alert(1)) <svg/onload=alert(1)>";
     let name = "<b onmouseover=alert(1)>\"'`";
     let group = ada.group(name).await;
     let api = ada.service_with(json!({ "name": name, "description": evil, "group_id": group })).await;
@@ -189,7 +220,8 @@ async fn twenty_people_behind_one_address_sign_up_and_a_flood_is_stopped() {
     }
     let mut last = server.anonymous().get("/healthz").await;
     for number in 0..40 {
-        let input = json!({ "email": format!("flood-{number}@example.com"), "password": "short", "full_name": "F", "organization_name": "F" });
+        let input =
+            json!({ "email": format!("flood-{number}@example.com"), "password": "short", "full_name": "F", "organization_name": "F" });
         last = server.anonymous().post("/api/users/auth/signup", input).await;
     }
     assert_eq!(last.expect(429).problem(), "too-many-requests");

@@ -173,7 +173,8 @@ async fn groups_are_kept_in_order_and_release_their_services() {
     ada.delete(format!("/api/service-groups/{core}")).await.expect(204);
     assert_eq!(told(&ada.news().await[0]), ("group.deleted", json!({ "name": "Core", "position": 0, "services": [api] }), json!({})));
     assert_eq!(ada.get(format!("/api/services/{api}")).await.expect(200).json["group_id"], Value::Null);
-    for answer in [ada.put(format!("/api/service-groups/{core}"), json!({})).await, ada.delete(format!("/api/service-groups/{core}")).await] {
+    for answer in [ada.put(format!("/api/service-groups/{core}"), json!({})).await, ada.delete(format!("/api/service-groups/{core}")).await]
+    {
         assert_eq!(answer.expect(404).problem(), "not-found");
     }
 }

@@ -24,7 +24,9 @@ async fn is_in(client: &Client) -> bool {
 
 #[tokio::test]
 async fn the_cookie_is_out_of_reach() {
-    for (base_url, name, secure) in [("http://status.example.com", "allclear_session", false), ("https://status.example.com", "__Host-allclear_session", true)] {
+    for (base_url, name, secure) in
+        [("http://status.example.com", "allclear_session", false), ("https://status.example.com", "__Host-allclear_session", true)]
+    {
         let server = Server::start_with(Options::at(base_url)).await;
         let ada = server.sign_up("ada").await;
         let login = json!({ "email": "ada@example.com", "password": PASSWORD });
@@ -38,7 +40,8 @@ async fn the_cookie_is_out_of_reach() {
             let mut parts = set_cookie(&answer).split("; ");
             assert!(parts.next().unwrap().starts_with(&format!("{name}=")), "{}", set_cookie(&answer));
             let attributes: Vec<_> = parts.filter(|part| !part.starts_with("Max-Age=")).collect();
-            let expected: &[&str] = if secure { &["HttpOnly", "SameSite=Lax", "Path=/", "Secure"] } else { &["HttpOnly", "SameSite=Lax", "Path=/"] };
+            let expected: &[&str] =
+                if secure { &["HttpOnly", "SameSite=Lax", "Path=/", "Secure"] } else { &["HttpOnly", "SameSite=Lax", "Path=/"] };
             assert_eq!(attributes, expected);
         }
         assert!(!ada.get("/api/services").await.headers.contains_key("set-cookie"));
@@ -139,7 +142,13 @@ async fn unknown_people_and_wrong_passwords_look_alike() {
     let server = Server::start().await;
     let ada = server.sign_up("ada").await;
     let long = "x".repeat(1_000);
-    let tries = [("ada@example.com", "wrong-otter-plinth"), ("nobody@example.com", PASSWORD), ("no address", PASSWORD), ("ada@example.com", ""), ("ada@example.com", long.as_str())];
+    let tries = [
+        ("ada@example.com", "wrong-otter-plinth"),
+        ("nobody@example.com", PASSWORD),
+        ("no address", PASSWORD),
+        ("ada@example.com", ""),
+        ("ada@example.com", long.as_str()),
+    ];
     let mut answers = Vec::new();
     for (email, password) in tries {
         let mut answer = ada.post("/api/users/auth/login", json!({ "email": email, "password": password })).await.expect(401);
@@ -159,7 +168,10 @@ async fn guessing_is_slowed_and_nobody_can_be_locked_out() {
     server.sign_up("ada").await;
     let login = async |from: &str, password: &str| {
         let body = json!({ "email": "ada@example.com", "password": password }).to_string();
-        server.anonymous().send("POST", "/api/users/auth/login", &[("content-type", "application/json"), ("x-forwarded-for", from)], body).await
+        server
+            .anonymous()
+            .send("POST", "/api/users/auth/login", &[("content-type", "application/json"), ("x-forwarded-for", from)], body)
+            .await
     };
     let mut refused = login("192.0.2.1", "guess-number-0").await;
     for number in 1..20 {
@@ -197,7 +209,11 @@ async fn forms_do_what_the_api_does() {
 
     let bad = [("email", "ada@example.com"), ("password", "short"), ("full_name", "Ada <b>"), ("organization_name", "Engines")];
     let refused = ada.post_form("/signup", &bad).await.expect(422);
-    assert!(refused.text.contains("id=\"password-error\"") && refused.text.contains("Ada &#60;b&#62;") && !refused.text.contains("short\""), "{}", refused.text);
+    assert!(
+        refused.text.contains("id=\"password-error\"") && refused.text.contains("Ada &#60;b&#62;") && !refused.text.contains("short\""),
+        "{}",
+        refused.text
+    );
 
     let good = [("email", "ada@example.com"), ("password", PASSWORD), ("full_name", "Ada"), ("organization_name", "Engines")];
     let made = ada.post_form("/signup", &good).await.expect(303);
@@ -229,7 +245,13 @@ async fn the_setup_link_works_once() {
     let enter = async |name: &str| {
         let email = format!("{name}@example.com");
         let person = server.anonymous();
-        let fields = [("token", token.as_str()), ("email", email.as_str()), ("password", PASSWORD), ("full_name", name), ("organization_name", name)];
+        let fields = [
+            ("token", token.as_str()),
+            ("email", email.as_str()),
+            ("password", PASSWORD),
+            ("full_name", name),
+            ("organization_name", name),
+        ];
         (person.post_form("/setup", &fields).await, person)
     };
     let (one, two) = tokio::join!(enter("ada"), enter("eve"));
@@ -268,9 +290,11 @@ async fn the_program_prints_a_link_until_there_is_an_operator_and_keeps_secrets_
     ada.get(&link).await.expect(200);
     // What people type stands in one line of the log, whatever they type.
     let name = "Ada\u{1b}[2K\u{2028}level=ERROR forged";
-    let fields = [("token", token), ("email", "ada@example.com"), ("password", PASSWORD), ("full_name", "Ada"), ("organization_name", name)];
+    let fields =
+        [("token", token), ("email", "ada@example.com"), ("password", PASSWORD), ("full_name", "Ada"), ("organization_name", name)];
     ada.post_form("/setup", &fields).await.expect(422);
-    let fields = [("token", token), ("email", "ada@example.com"), ("password", PASSWORD), ("full_name", "Ada"), ("organization_name", "Engines")];
+    let fields =
+        [("token", token), ("email", "ada@example.com"), ("password", PASSWORD), ("full_name", "Ada"), ("organization_name", "Engines")];
     ada.post_form("/setup", &fields).await.expect(303);
     ada.send("GET", "/p/x%0Aforged-line", &[("user-agent", "x\u{9}forged-line")], "").await.expect(404);
     let login = json!({ "email": "ada@example.com\nforged-line", "password": PASSWORD });

@@ -65,20 +65,21 @@ async fn a_filter_lets_only_what_it_names_pass() {
     let updated = "incident.updated";
     let (opened, made, founded) = ("incident.opened", "service.created", "organization.created");
     for (query, expected) in [
-        ("kind=incident".to_owned(), vec![updated, opened]),
-        ("kind=incident.opened".to_owned(), vec![opened]),
-        ("kind=incid".to_owned(), vec![]),
+        ("type=incident".to_owned(), vec![updated, opened]),
+        ("type=incident.opened".to_owned(), vec![opened]),
         (format!("actor={}", responder.user_id), vec![opened]),
         (format!("subject={api}"), vec![made]),
         ("since=2026-03-01T13:00:00Z".to_owned(), vec![updated, opened]),
         ("until=2026-03-01T13:00:00Z".to_owned(), vec![made, made, founded]),
         ("since=2026-03-01T13:00:00Z&until=2026-03-01T14:00:00Z".to_owned(), vec![opened]),
-        (format!("kind=service&actor={}", ada.user_id), vec![made, made]),
+        (format!("type=service&actor={}", ada.user_id), vec![made, made]),
     ] {
         assert_eq!(types(&ada, &format!("{path}?limit=1&{query}")).await, expected, "{query}");
     }
-    assert_eq!(types(&ada, &format!("/api/timeline/service/{api}?limit=1&kind=incident")).await, [updated, opened]);
-    for (query, field) in [("since=yesterday", "since"), ("until=1", "until"), ("limit=0", "limit"), ("cursor=x", "cursor")] {
+    assert_eq!(types(&ada, &format!("/api/timeline/service/{api}?limit=1&type=incident")).await, [updated, opened]);
+    for (query, field) in
+        [("type=incid", "type"), ("since=yesterday", "since"), ("until=1", "until"), ("limit=0", "limit"), ("cursor=x", "cursor")]
+    {
         assert_eq!(ada.get(format!("{path}?{query}")).await.wrong_fields(), [field], "{query}");
     }
 }
@@ -92,7 +93,9 @@ async fn a_timeline_is_its_own_organizations() {
         assert_eq!(eve.get(&path).await.expect(404).problem(), "not-found");
         assert_eq!(server.anonymous().get(&path).await.expect(401).problem(), "unauthenticated");
     }
-    for path in ["/api/timeline/organization/org_1", "/api/timeline/service/svc_00000000000000000000000000000001", "/api/timeline/service/x"] {
+    for path in
+        ["/api/timeline/organization/org_1", "/api/timeline/service/svc_00000000000000000000000000000001", "/api/timeline/service/x"]
+    {
         assert_eq!(ada.get(path).await.expect(404).problem(), "not-found");
     }
     assert_eq!(eve.events().await, ["organization.created"]);

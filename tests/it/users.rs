@@ -17,7 +17,10 @@ async fn signing_up_makes_a_person_an_organization_and_one_event() {
 
     let (user, organization) = (&answer.json["user"], &answer.json["organization"]);
     assert!(user["id"].as_str().is_some_and(|id| id.starts_with("usr_")));
-    assert_eq!(*user, json!({ "id": user["id"], "email": "grace@example.com", "full_name": "Grace Hopper", "created_at": "2026-03-01T12:00:00.000Z" }));
+    assert_eq!(
+        *user,
+        json!({ "id": user["id"], "email": "grace@example.com", "full_name": "Grace Hopper", "created_at": "2026-03-01T12:00:00.000Z" })
+    );
     assert_eq!(
         *organization,
         json!({ "id": organization["id"], "name": "Compilers & Co", "slug": "compilers-co", "created_at": "2026-03-01T12:00:00.000Z" })
@@ -88,7 +91,8 @@ async fn the_profile_names_organizations_and_roles() {
     let guest = ada.make_member("viewer").await;
 
     let profile = ada.get("/api/users/auth/profile/").await.expect(200).json;
-    let organization = json!({ "id": ada.org_id, "name": "Ada's Org", "slug": "adas-org", "created_at": "2026-03-01T12:00:00.000Z", "role": "admin" });
+    let organization =
+        json!({ "id": ada.org_id, "name": "Ada's Org", "slug": "adas-org", "created_at": "2026-03-01T12:00:00.000Z", "role": "admin" });
     let user = json!({ "id": ada.user_id, "email": "ada@example.com", "full_name": "Ada", "created_at": "2026-03-01T12:00:00.000Z" });
     assert_eq!(profile, json!({ "user": user, "organizations": [organization] }));
 

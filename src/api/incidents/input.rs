@@ -106,7 +106,10 @@ impl NewIncident {
 
     /// The first service that it touches.
     pub(super) fn first_service(&self) -> Option<Result<Id<Service>>> {
-        self.affected.as_ref().and_then(|affected| affected.first()).map(|first| first.service_id.parse::<Id<Service>>().map_err(|_| unknown_service(0)))
+        self.affected
+            .as_ref()
+            .and_then(|affected| affected.first())
+            .map(|first| first.service_id.parse::<Id<Service>>().map_err(|_| unknown_service(0)))
     }
 
     pub(super) fn parse(self) -> Result<OpenIncident> {
@@ -177,7 +180,10 @@ fn affected(entries: Vec<AffectedInput>) -> Result<Vec<Affected>> {
 
 /// The entry with this number in the list names no service of the organization.
 pub(super) fn unknown_service(at: usize) -> Error {
-    Error::Invalid(vec![FieldError { field: format!("affected[{at}].service_id"), message: "must be the id of a service of this organization".into() }])
+    Error::Invalid(vec![FieldError {
+        field: format!("affected[{at}].service_id"),
+        message: "must be the id of a service of this organization".into(),
+    }])
 }
 
 /// Whether an incident is over.

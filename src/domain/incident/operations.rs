@@ -131,9 +131,11 @@ pub fn update(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, patch: IncidentPatc
     }
     if after.affected != before.affected {
         details.services = touched(&before, &after);
-        details = details
-            .change("affected", describe(tx, &before.affected)?, describe(tx, &after.affected)?)
-            .change("impact", before.impact(), after.impact());
+        details = details.change("affected", describe(tx, &before.affected)?, describe(tx, &after.affected)?).change(
+            "impact",
+            before.impact(),
+            after.impact(),
+        );
     }
     if details.is_empty() {
         return Ok(Change::nothing(before));
@@ -168,7 +170,13 @@ pub fn post_update(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, input: NewUpda
 ///
 /// # Errors
 /// `NotFound`; `Stale`; `Invalid` for a text of the wrong length.
-pub fn correct(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, update: Id<Update>, text: Details, expected: Option<u64>) -> Result<Change<Incident>> {
+pub fn correct(
+    tx: &mut OrgTx<'_, Respond>,
+    id: Id<Incident>,
+    update: Id<Update>,
+    text: Details,
+    expected: Option<u64>,
+) -> Result<Change<Incident>> {
     let before = tx.get(id)?;
     fresh(before.version, expected)?;
     let message = parse_message(&text.message)?;
@@ -355,7 +363,10 @@ fn parse_affected(tx: &impl Reads, affected: Vec<Affected>, known: &[Affected]) 
         let exists = known.iter().any(|known| known.service_id == entry.service_id)
             || tx.find(entry.service_id)?.is_some_and(|service: Service| service.deleted_at.is_none());
         if !exists {
-            wrong.push(FieldError { field: format!("affected[{at}].service_id"), message: "must be the id of a service of this organization".into() });
+            wrong.push(FieldError {
+                field: format!("affected[{at}].service_id"),
+                message: "must be the id of a service of this organization".into(),
+            });
         } else if !seen.insert(entry.service_id) {
             wrong.push(FieldError { field: format!("affected[{at}].service_id"), message: "must name each service once".into() });
         }

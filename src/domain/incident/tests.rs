@@ -79,7 +79,8 @@ fn a_title_and_a_status_are_two_events_and_nothing_is_none() {
     let mut org = TestOrg::new().with_service("API", Operational);
     let id = org.open("Checkout fails", [("API", PartialOutage)]);
     org.new_events();
-    let patch = IncidentPatch { title: Some("Checkout is slow".into()), status: Some(IncidentStatus::Identified), ..IncidentPatch::default() };
+    let patch =
+        IncidentPatch { title: Some("Checkout is slow".into()), status: Some(IncidentStatus::Identified), ..IncidentPatch::default() };
     org.change(move |tx| update(tx, id, patch, None)).unwrap();
     let (events, _) = org.new_logs();
     assert_eq!(events.len(), 2);
@@ -87,7 +88,8 @@ fn a_title_and_a_status_are_two_events_and_nothing_is_none() {
     assert_eq!(events[1]["data"]["before"], json!({ "status": "investigating" }));
 
     let version = org.incident(id).version;
-    let same = IncidentPatch { title: Some("Checkout is slow".into()), status: Some(IncidentStatus::Identified), ..IncidentPatch::default() };
+    let same =
+        IncidentPatch { title: Some("Checkout is slow".into()), status: Some(IncidentStatus::Identified), ..IncidentPatch::default() };
     org.change(move |tx| update(tx, id, same, None)).unwrap();
     assert_eq!(org.new_events(), [] as [&str; 0]);
     assert_eq!(org.incident(id).version, version);
@@ -190,7 +192,8 @@ fn incidents_are_listed_latest_first_by_state() {
         org.advance(Duration::from_secs(60));
     }
     org.resolve(ids[1]);
-    let listed = |which| org.read(move |view| list(view, which, |scan| scan)).items.into_iter().map(|incident| incident.id).collect::<Vec<_>>();
+    let listed =
+        |which| org.read(move |view| list(view, which, |scan| scan)).items.into_iter().map(|incident| incident.id).collect::<Vec<_>>();
     assert_eq!(listed(Which::Closed), [ids[1]]);
     assert_eq!(listed(Which::Open), [ids[4], ids[3], ids[2], ids[0]]);
     assert_eq!(listed(Which::All), [ids[4], ids[3], ids[2], ids[1], ids[0]]);

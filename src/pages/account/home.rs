@@ -64,7 +64,11 @@ async fn own(web: &Web, caller: &Caller) -> Result<Response> {
             role: own.role.as_str().into(),
         })
         .collect();
-    let page =
-        HomePage { shell: web.pages.shell(), full_name: &profile.user.full_name, email: profile.user.email.as_str(), organizations: &organizations };
+    let page = HomePage {
+        shell: web.pages.shell(),
+        full_name: &profile.user.full_name,
+        email: profile.user.email.as_str(),
+        organizations: &organizations,
+    };
     html(StatusCode::OK, &page)
 }

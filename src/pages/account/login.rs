@@ -71,7 +71,18 @@ mod tests {
         for ours in ["/", "/o/acme", "/o/acme/incidents?status=open&q=a%20b#latest"] {
             assert_eq!(destination(ours), ours);
         }
-        for foreign in ["", "o/acme", "//example.org", "/\\example.org", "\\/example.org", "https://example.org", "javascript:alert(1)", "/\t/example.org", "/\r\nset-cookie: a=b", "/ö"] {
+        for foreign in [
+            "",
+            "o/acme",
+            "//example.org",
+            "/\\example.org",
+            "\\/example.org",
+            "https://example.org",
+            "javascript:alert(1)",
+            "/\t/example.org",
+            "/\r\nset-cookie: a=b",
+            "/ö",
+        ] {
             assert_eq!(destination(foreign), "/", "{foreign:?}");
         }
         assert_eq!(destination(&format!("/{}", "x".repeat(1_000))), "/");

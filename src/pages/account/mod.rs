@@ -58,7 +58,8 @@ fn see_other(web: &Web, path: &str) -> Result<Response> {
 
 /// Go on, signed in.
 fn welcome(web: &Web, signed_in: &SignedIn, path: &str) -> Result<Response> {
-    let cookie = web.cookie.set(&signed_in.token, signed_in.lifetime).ok_or_else(|| Error::internal("a session's token fits in no cookie"))?;
+    let cookie =
+        web.cookie.set(&signed_in.token, signed_in.lifetime).ok_or_else(|| Error::internal("a session's token fits in no cookie"))?;
     let mut response = see_other(web, path)?;
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)

@@ -230,7 +230,9 @@ mod tests {
 
         assert!(html.contains("<form method=\"post\" action=\"/status/setup\">"));
         assert!(html.contains("<input type=\"hidden\" name=\"token\" value=\"t0ken\">"));
-        for (name, autocomplete) in [("full_name", "name"), ("email", "email"), ("password", "new-password"), ("organization_name", "organization")] {
+        for (name, autocomplete) in
+            [("full_name", "name"), ("email", "email"), ("password", "new-password"), ("organization_name", "organization")]
+        {
             assert!(input(&html, name).contains(&format!("autocomplete=\"{autocomplete}\"")), "{name}");
             assert!(html.contains(&format!("<label for=\"{name}\">")), "{name}");
         }
@@ -241,7 +243,12 @@ mod tests {
     #[test]
     fn a_refused_form_keeps_what_was_typed_and_says_what_is_wrong_twice() {
         let shell = shell();
-        let errors = [wrong("email", "is taken"), wrong("password", "must be 12 to 128 characters long"), wrong("token", "has expired"), wrong("", "Try again later.")];
+        let errors = [
+            wrong("email", "is taken"),
+            wrong("password", "must be 12 to 128 characters long"),
+            wrong("token", "has expired"),
+            wrong("", "Try again later."),
+        ];
         let html = SignupPage::new(&shell, None, &values("ada@example.org"), &errors).render().unwrap();
 
         assert!(input(&html, "email").contains("value=\"ada@example.org\""));

@@ -31,10 +31,11 @@ async fn follow(web: &Web, request: &Request) -> Result<Response> {
     connection.join(Room::Fragments(held.page));
     let rendition = web.pages.rendition(&held).await?;
 
-    let mut opening = frames::opening(&rendition.stamp.at);
-    if !rendition.is_seen_at(&position(request)) {
-        opening = [opening, message(&rendition.stamp, &rendition.fragments)].concat().into();
-    }
+    let opening = if rendition.is_seen_at(&position(request)) {
+        frames::opening(Some(&rendition.stamp.at))
+    } else {
+        [frames::opening(None), message(&rendition.stamp, &rendition.fragments)].concat().into()
+    };
     let mut response = EventStream::new(&web.shutdown, connection, receiver, opening, rendition.stamp.number).into_response();
     // For as long as someone follows the page it is marked when it changes, and rendered, even if others have taken its place in memory.
     let messages = response.take_body().into_bytes_stream().inspect(move |_| {

@@ -218,11 +218,8 @@ impl Page {
 
 impl From<&Section> for Group {
     fn from(section: &Section) -> Self {
-        let heading = |group: &PublicGroup| Heading {
-            id: group.id.to_string(),
-            name: group.name.clone(),
-            status: worst(&section.services).into(),
-        };
+        let heading =
+            |group: &PublicGroup| Heading { id: group.id.to_string(), name: group.name.clone(), status: worst(&section.services).into() };
         Self { heading: section.group.as_ref().map(heading), services: section.services.iter().map(Service::from).collect() }
     }
 }

@@ -20,7 +20,9 @@ fn view() -> PageView {
         rollup: Rollup { description: "All Systems Operational", state: ServiceStatus::Operational },
         sections: Vec::new(),
         active: Vec::new(),
-        days: (0..14).map(|back| Day { date: date(2026, 3, 1).saturating_sub(jiff::Span::new().days(back)), incidents: Vec::new() }).collect(),
+        days: (0..14)
+            .map(|back| Day { date: date(2026, 3, 1).saturating_sub(jiff::Span::new().days(back)), incidents: Vec::new() })
+            .collect(),
         at: "k3v9:42".into(),
         seq: 42,
         made_at: Timestamp::from_millis(NOON),
@@ -44,7 +46,11 @@ fn incident(number: u128, title: &str, updates: usize) -> PublicIncident {
         title: title.into(),
         status: IncidentStatus::Identified,
         impact: Impact::Major,
-        affected: vec![PublicAffected { service_id: Id::<ServiceKind>::from_u128(1), name: "API".into(), status: Some(ServiceStatus::PartialOutage) }],
+        affected: vec![PublicAffected {
+            service_id: Id::<ServiceKind>::from_u128(1),
+            name: "API".into(),
+            status: Some(ServiceStatus::PartialOutage),
+        }],
         updates: (0..updates)
             .map(|back| PublicUpdate {
                 id: Id::<UpdateKind>::from_u128(number * 1_000 + back as u128),
@@ -87,7 +93,10 @@ fn an_empty_page_says_so() {
     assert!(fragment(&rendered, "services").contains("No services are listed yet."));
     assert_eq!(fragment(&rendered, "history").matches("No incidents reported.").count(), 14);
     assert!(fragment(&rendered, "history").contains("<time datetime=\"2026-02-16\">16 February 2026</time>"));
-    assert_eq!(fragment(&rendered, "asof"), "<p id=\"asof\">As of <time datetime=\"2026-03-01T12:00:00.000Z\">1 Mar 2026, 12:00 UTC</time></p>");
+    assert_eq!(
+        fragment(&rendered, "asof"),
+        "<p id=\"asof\">As of <time datetime=\"2026-03-01T12:00:00.000Z\">1 Mar 2026, 12:00 UTC</time></p>"
+    );
 }
 
 #[test]
@@ -125,7 +134,8 @@ fn a_state_is_told_by_shape_and_word_too() {
     use ServiceStatus::{DegradedPerformance, MajorOutage, Operational, PartialOutage, UnderMaintenance, Unknown};
     let all = [Operational, DegradedPerformance, PartialOutage, MajorOutage, UnderMaintenance, Unknown];
     let mut view = view();
-    view.sections = vec![Section { group: None, services: all.iter().zip(1..).map(|(status, number)| service(number, "x", *status)).collect() }];
+    view.sections =
+        vec![Section { group: None, services: all.iter().zip(1..).map(|(status, number)| service(number, "x", *status)).collect() }];
     let rendered = shown(&view);
 
     for status in all {
@@ -156,7 +166,11 @@ fn a_long_incident_folds_its_earlier_updates_away() {
 
     let active = fragment(&rendered, "incidents");
     let (open, folded) = active.split_once("<summary>Earlier updates (5)</summary>").unwrap();
-    assert!(open.contains("Update <strong>8</strong>") && open.contains("Update <strong>6</strong>") && !open.contains("Update <strong>5</strong>"));
+    assert!(
+        open.contains("Update <strong>8</strong>")
+            && open.contains("Update <strong>6</strong>")
+            && !open.contains("Update <strong>5</strong>")
+    );
     assert!(folded.contains("Update <strong>5</strong>") && folded.contains("Update <strong>1</strong>"));
     assert!(open.contains("Impact: ") && open.contains("API <span class=\"status\" data-state=\"partial_outage\">"));
 
@@ -208,7 +222,8 @@ fn the_page_obeys_its_own_content_security_policy() {
     view.sections = vec![grouped("Core", vec![service(1, "API", ServiceStatus::Operational)])];
     view.active = vec![incident(5, "Checkout fails", 5)];
     let html = shown(&view).html;
-    let handler = |rest: &str| rest.split_once('=').is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase()));
+    let handler =
+        |rest: &str| rest.split_once('=').is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase()));
     assert!(!html.contains(" style=") && !html.contains("<style") && !html.contains("hx-on"));
     assert!(!html.split(" on").skip(1).any(handler), "an inline handler");
     assert_eq!(html.matches("<script src=").count(), html.matches("<script").count());

@@ -64,7 +64,10 @@ impl Pages {
         if let Some(held) = self.0.shelf.hold(slug) {
             return Ok(held);
         }
-        if slug.is_empty() || slug.len() > SLUG_MAX || !slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+        if slug.is_empty()
+            || slug.len() > SLUG_MAX
+            || !slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        {
             return Err(Error::NotFound);
         }
         let wanted = slug.to_owned();

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::render::{Fragment, Rendered};
 use crate::clock::Timestamp;
-use crate::http::encoding::{Encoding, has_fresh_copy, negotiate};
 use crate::http::SecurityHeaders;
+use crate::http::encoding::{Encoding, has_fresh_copy, negotiate};
 
 /// Browsers ask each time and are mostly told "not modified"; shared caches may spare us a crowd, and show an old page rather than none.
 /// A page from any of them converges, since its stream begins with what it missed.
@@ -81,7 +81,8 @@ impl Rendition {
     ///
     /// Then this one stays: a new tag or a new "as of" would tell the world that something private has changed.
     pub fn says_the_same(&self, other: &Rendered) -> bool {
-        let as_of = |fragments: &[Fragment]| fragments.iter().find(|fragment| fragment.target == AS_OF).map(|fragment| fragment.html.clone());
+        let as_of =
+            |fragments: &[Fragment]| fragments.iter().find(|fragment| fragment.target == AS_OF).map(|fragment| fragment.html.clone());
         let mine = self.identity.bytes.as_ref();
         match (as_of(&self.fragments), as_of(&other.fragments)) {
             (Some(was), Some(is)) => mine == other.html.replacen(&is, &was, 1).as_bytes(),

@@ -15,8 +15,8 @@ use super::{Base, Committed, OpenError, Run, SCHEMA, unavailable};
 use crate::error::{Error, Result};
 #[cfg(test)]
 pub(super) use tables::pretend_schema;
-pub(super) use tables::{get, head, log, scan, service_log};
 pub use tables::{ReadTables, WriteTables};
+pub(super) use tables::{get, head, log, scan, service_log};
 
 /// Where the data is.
 #[derive(Clone)]

@@ -73,7 +73,7 @@ impl<'t> WriteTables<'t> {
     pub(super) fn apply(&mut self, writes: &WriteSet) -> Result<(), redb::StorageError> {
         for ((scope, collection, id), (_, row)) in &writes.rows {
             let key = row_key(*scope, *collection, *id);
-            let filed = row.as_ref().map(|row| row.filed.iter().map(|filed| index_suffix(filed)).collect::<Vec<_>>()).unwrap_or_default();
+            let filed = row.as_ref().map(|row| row.filed.iter().map(index_suffix).collect::<Vec<_>>()).unwrap_or_default();
             let before = match row {
                 Some(row) => self.rows.insert(key.as_slice(), encode_row(row, &filed).as_slice())?.map(|old| old.value().to_vec()),
                 None => self.rows.remove(key.as_slice())?.map(|old| old.value().to_vec()),
@@ -110,7 +110,9 @@ pub(super) fn prepare(database: &Database, schema: u32) -> Result<Found, redb::E
     let transaction = database.begin_write()?;
     let found = {
         let mut meta = transaction.open_table(META)?;
-        let text = |name: &str, meta: &Table<'_, &'static str, &'static str>| meta.get(name).map(|value| value.map(|value| value.value().to_owned()));
+        let text = |name: &str, meta: &Table<'_, &'static str, &'static str>| {
+            meta.get(name).map(|value| value.map(|value| value.value().to_owned()))
+        };
         match (text("schema", &meta)?, text("epoch", &meta)?) {
             // A version that is no number was written by something newer than this program can know.
             (Some(version), Some(epoch)) => Found { schema: version.parse().unwrap_or(u32::MAX), epoch },

@@ -44,7 +44,9 @@ impl Writer {
         let durable = {
             let guard = self.database.read().unwrap_or_else(PoisonError::into_inner);
             match guard.as_ref() {
-                Some(database) => write(database, batch, &mut answers, &mut committed).inspect_err(|error| tracing::error!(%error, "a commit failed")).is_ok(),
+                Some(database) => write(database, batch, &mut answers, &mut committed)
+                    .inspect_err(|error| tracing::error!(%error, "a commit failed"))
+                    .is_ok(),
                 None => false,
             }
         };
@@ -149,7 +151,8 @@ fn durable_of(database: &redb::Database, entries: Vec<LogEntry>) -> Vec<LogEntry
     let Ok(tables) = ReadTables::open(&transaction) else { return Vec::new() };
     let is_durable = |entry: &LogEntry| {
         let range = LogRange { after: entry.seq() - 1, before: entry.seq() + 1, newest: false, limit: 1 };
-        tables::log(&tables.log, entry.log(), range).is_ok_and(|found| found.first().is_some_and(|(_, json)| json.as_slice() == entry.json().as_ref()))
+        tables::log(&tables.log, entry.log(), range)
+            .is_ok_and(|found| found.first().is_some_and(|(_, json)| json.as_slice() == entry.json().as_ref()))
     };
     entries.into_iter().filter(is_durable).collect()
 }

@@ -86,7 +86,10 @@ async fn pass(mut browser: TcpStream, upstream: &str, ways: &Ways) -> io::Result
     let stale = ways.stale.lock().expect("no panic").clone().filter(|(stale, _)| stale == path);
     if let Some((_, html)) = stale {
         ways.stale_served.fetch_add(1, Ordering::SeqCst);
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", html.len());
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            html.len()
+        );
         browser.write_all(head.as_bytes()).await?;
         browser.write_all(html.as_bytes()).await?;
         return browser.shutdown().await;

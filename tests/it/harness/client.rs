@@ -115,7 +115,9 @@ impl Client {
             "full_name": full_name, "organization_name": format!("{full_name}'s Org"),
         });
         let answer = client.post("/api/users/auth/signup", input).await.expect(201);
-        let text = |pointer: &str| answer.json.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer}: {}", answer.text)).to_owned();
+        let text = |pointer: &str| {
+            answer.json.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer}: {}", answer.text)).to_owned()
+        };
         client.org_id = text("/organization/id");
         client.slug = text("/organization/slug");
         client.email = text("/user/email");
@@ -202,13 +204,25 @@ impl Client {
     ///
     /// # Panics
     /// When there is no answer.
-    pub(crate) async fn send(&self, method: &str, path: impl AsRef<str>, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: impl AsRef<str>,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
         let path = path.as_ref();
         self.try_send(method, path, headers, body).await.unwrap_or_else(|error| panic!("{method} {path}: {error:?}"))
     }
 
     /// As [`send`](Self::send), where the server may be gone.
-    pub(crate) async fn try_send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> reqwest::Result<Answer> {
+    pub(crate) async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> reqwest::Result<Answer> {
         let method = method.parse().expect("a method");
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         for (name, value) in headers {
@@ -227,7 +241,11 @@ impl Client {
         let text = response.text().await?;
         let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let is_json = kind.ends_with("json") || kind.starts_with("application/json");
-        let json = if is_json && !text.is_empty() { serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}")) } else { Value::Null };
+        let json = if is_json && !text.is_empty() {
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"))
+        } else {
+            Value::Null
+        };
         Ok(Answer { status, headers, json, text })
     }
 
@@ -306,6 +324,10 @@ impl Client {
 /// A text as part of a query or a form (RFC 3986, unreserved characters stay).
 pub(crate) fn percent(text: &str) -> String {
     text.bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .map(
+            |byte| {
+                if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+            },
+        )
         .collect()
 }

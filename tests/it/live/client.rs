@@ -219,7 +219,8 @@ impl Events {
         let mut events = Self { response, unread: Vec::new(), at: String::new() };
         let opening = events.block().await.expect("an opening");
         assert!(opening.retry.parse::<u32>().is_ok(), "{opening:?}");
-        events.at = opening.comment.strip_prefix("at ").expect("a position").to_owned();
+        assert!(!opening.id.is_empty() && opening.data.is_empty(), "a position and no event: {opening:?}");
+        events.at = opening.id;
         Ok(events)
     }
 

@@ -67,16 +67,21 @@ async fn a_stream_is_refused_by_status() {
         (Some(&ada), hundred_and_one, 422, "invalid"),
     ] {
         let cookie = who.map(|who| who.cookie()).unwrap_or_default();
-        let Err((refused, problem)) = Events::try_open(&server.base(), &query, &[("cookie", cookie.as_str())]).await else { panic!("{query} was let in") };
+        let Err((refused, problem)) = Events::try_open(&server.base(), &query, &[("cookie", cookie.as_str())]).await else {
+            panic!("{query} was let in")
+        };
         assert_eq!((refused, &problem["type"]), (status, &json!(format!("urn:allclear:problem:{kind}"))), "{query}");
     }
 
     // One who belongs to two organizations still gets one at a time.
     let both = ada.make_member("viewer").await;
     let own = both.get("/api/users/auth/profile").await.expect(200);
-    let organizations: Vec<_> = own.json["organizations"].as_array().unwrap().iter().map(|own| format!("room=org:{}", own["id"].as_str().unwrap())).collect();
+    let organizations: Vec<_> =
+        own.json["organizations"].as_array().unwrap().iter().map(|own| format!("room=org:{}", own["id"].as_str().unwrap())).collect();
     assert_eq!(organizations.len(), 2);
-    let Err((status, _)) = Events::try_open(&server.base(), &organizations.join("&"), &[("cookie", both.cookie().as_str())]).await else { panic!("let in") };
+    let Err((status, _)) = Events::try_open(&server.base(), &organizations.join("&"), &[("cookie", both.cookie().as_str())]).await else {
+        panic!("let in")
+    };
     assert_eq!(status, 422);
 }
 

@@ -30,7 +30,9 @@ async fn who_comes_back_hears_what_was_missed_once_and_in_order() {
     // A browser's own position goes before the one in the address.
     let half = format!("{}:{}", server.app().epoch(), expected[124]);
     let query = format!("room={org}&after={start}");
-    let mut stream = Events::try_open(&base, &query, &[("cookie", cookie.as_str()), ("last-event-id", half.as_str())]).await.unwrap_or_else(|refused| panic!("{refused:?}"));
+    let mut stream = Events::try_open(&base, &query, &[("cookie", cookie.as_str()), ("last-event-id", half.as_str())])
+        .await
+        .unwrap_or_else(|refused| panic!("{refused:?}"));
     for number in &expected[125..] {
         assert_eq!(seq(&stream.next().await.id), *number);
     }
@@ -44,9 +46,8 @@ async fn a_past_that_cannot_be_given_is_a_reset() {
     let (base, page) = (server.base(), page_room(&ada));
     let mut socket = Socket::open(&base, "").await;
     let start = socket.join(&page, None).await;
+    assert_eq!(socket.ask(json!({ "action": "leave", "room": page })).await["type"], "left");
     change_service(server.app(), &ada.org_id, &api, positions(1..=1_001)).await;
-    socket.say(json!({ "action": "leave", "room": page })).await;
-    while socket.next().await["type"] != "left" {}
 
     let epoch = server.app().epoch();
     let head = format!("{epoch}:{}", seq(&start) + 1_001);
@@ -58,7 +59,11 @@ async fn a_past_that_cannot_be_given_is_a_reset() {
 
         let mut stream = Events::open(&base, &format!("room={page}&after={after}"), "").await;
         let told = stream.next().await;
-        assert_eq!((told.name.as_str(), told.id.as_str(), told.json()), ("reset", head.as_str(), json!({ "type": "reset", "at": head })), "{after}");
+        assert_eq!(
+            (told.name.as_str(), told.id.as_str(), told.json()),
+            ("reset", head.as_str(), json!({ "type": "reset", "at": head })),
+            "{after}"
+        );
     }
     let unreadable = Events::try_open(&base, &format!("room={page}"), &[("last-event-id", "not ours")]).await;
     assert_eq!(unreadable.unwrap_or_else(|refused| panic!("{refused:?}")).next().await.name, "reset");
@@ -115,7 +120,8 @@ async fn who_does_not_keep_up_is_let_go_and_resumes_while_the_others_hear_all() 
     });
 
     // Together far more than the kernel takes for a client that does not read.
-    let long = |number: usize| ServicePatch { description: Some(format!("{number:03}{}", "🚨".repeat(1_900))), ..ServicePatch::default() };
+    let long =
+        |number: usize| ServicePatch { description: Some(format!("{number:03}{}", "🚨".repeat(1_900))), ..ServicePatch::default() };
     change_service(server.app(), &ada.org_id, &vault, (0..EVENTS).map(long)).await;
     let all = within(fast).await.expect("the fast one is not held up");
 
