@@ -88,6 +88,17 @@
     }
   };
 
+  // The server says `alive` every 20 s. Two of them missing: the line is dead, though nobody said so.
+  let watch = 0;
+  const heard = () => {
+    clearTimeout(watch);
+    watch = setTimeout(() => {
+      lost();
+      refresh();
+    }, 50000);
+  };
+  for (const sign of ["alive", "htmx:sse:after:message", "htmx:sse:after:connection"]) live.addEventListener(sign, heard);
+
   live.addEventListener("htmx:sse:after:connection", found);
   live.addEventListener("htmx:sse:before:connection", (event) => {
     if (event.detail.connection.attempt > 0) lost();

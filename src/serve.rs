@@ -82,6 +82,13 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     };
     let fds = raise_fd_limit().unwrap_or(1_024);
     let limits = Limits { max_connections: config.max_connections, ..Limits::default() }.fitted_to(fds);
+    if limits.max_connections < config.max_connections {
+        tracing::warn!(
+            wanted = config.max_connections,
+            possible = limits.max_connections,
+            "the limit of open files allows fewer connections than max_connections; raise it (ulimit -n, LimitNOFILE)"
+        );
+    }
     let listener = bind(config.listen).map_err(|error| StartError::Listen { address: config.listen, error })?;
     let address = listener.local_addr().map_err(|error| StartError::Listen { address: config.listen, error })?;
     let config = config.bound_to(address);
@@ -118,8 +125,9 @@ type Opened = (Store, Keys, mpsc::UnboundedReceiver<Committed>);
 fn open(config: &Config) -> Result<Opened, StartError> {
     let folder = config.data_dir.as_path();
     make(folder).map_err(|error| StartError::DataDir { path: folder.display().to_string(), error })?;
-    let keys = Keys::load(&folder.join("keys")).map_err(StartError::Keys)?;
+    // The store first: it is locked, so that of two who start at once only one makes keys.
     let (store, news) = Store::open(&folder.join("allclear.redb"), config.cache_size_bytes())?;
+    let keys = Keys::load(&folder.join("keys")).map_err(StartError::Keys)?;
     Ok((store, keys, news))
 }
 
@@ -130,7 +138,10 @@ fn make(folder: &Path) -> io::Result<()> {
 
 /// Says where to go, on standard output: this is the program's result, not its log.
 fn greet(config: &Config, setup: Option<&str>) {
-    let mut words = format!("Allclear {} listens on {}\n", env!("CARGO_PKG_VERSION"), config.base_url);
+    let mut words = format!("Allclear {} listens on http://{}\n", env!("CARGO_PKG_VERSION"), config.local_address());
+    if !config.base_url_derived {
+        words.push_str(&format!("Browsers reach it at {}\n", config.base_url));
+    }
     if let Some(token) = setup {
         let link = config.base_url.join(&format!("/setup/{token}"));
         words.push_str(&format!(
@@ -180,11 +191,9 @@ pub fn start(start: Start<'_>) -> io::Result<Running> {
     let web = Web::new(app.clone(), config, headers.clone(), shutdown.clone());
 
     let pages = web.pages.clone();
-    let mut tasks = vec![tokio::spawn(live::follow(news, web.hub.clone(), app.epoch().to_owned(), {
-        let pages = pages.clone();
-        move |committed: &Committed| pages.committed(committed)
-    }))];
-    tasks.push(tokio::spawn(pages.clone().run(shutdown.clone())));
+    app.on_commit(pages.marker());
+    let tasks =
+        vec![tokio::spawn(live::follow(news, web.hub.clone(), app.epoch().to_owned())), tokio::spawn(pages.clone().run(shutdown.clone()))];
 
     let prefix: String = secret::<4>().iter().map(|byte| format!("{byte:02x}")).collect();
     let server = Server {

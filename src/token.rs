@@ -143,6 +143,10 @@ fn create(path: &Path) -> Result<String, String> {
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
     std::fs::rename(&draft, path).map_err(failed)?;
+    // Without this a power cut could take the keys from a store that has kept everything.
+    if let Some(folder) = path.parent() {
+        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+    }
     Ok(text)
 }
 

@@ -72,14 +72,15 @@ pub fn endpoint(web: Web) -> impl Endpoint<Output = Response> {
         .map_to_response()
 }
 
-/// The request as the routes know it, without the base URL's own path.
+/// The request as the routes know it, without the base URL's own path; the base URL itself is `/`.
 fn below(mut request: Request, prefix: &str) -> Request {
-    let rest = request
-        .uri()
-        .path_and_query()
-        .and_then(|whole| whole.as_str().strip_prefix(prefix))
-        .filter(|rest| !prefix.is_empty() && rest.starts_with('/'));
-    if let Some(uri) = rest.and_then(|rest| rest.parse::<Uri>().ok()) {
+    let rest = request.uri().path_and_query().and_then(|whole| whole.as_str().strip_prefix(prefix)).filter(|_| !prefix.is_empty());
+    let inside = match rest {
+        Some(rest) if rest.starts_with('/') => rest.parse::<Uri>().ok(),
+        Some(rest) if rest.is_empty() || rest.starts_with('?') => format!("/{rest}").parse().ok(),
+        _ => None,
+    };
+    if let Some(uri) = inside {
         *request.uri_mut() = uri;
     }
     request

@@ -149,8 +149,9 @@ impl App {
     /// # Errors
     /// `Unauthenticated`; `TooMany`.
     pub async fn sign_in(&self, email: &str, password: String, from: IpAddr, origin: Origin) -> Result<SignedIn> {
-        self.0.throttle.sign_in(from, &email.trim().to_lowercase())?;
         let email = Email::parse("email", email).ok();
+        // What is no address is one key for all: a key is as long as a stranger makes it, and kept for a while.
+        self.0.throttle.sign_in(from, email.as_ref().map_or("-", Email::as_str))?;
         let user = match email {
             Some(email) => self.system_read(move |view| user::by_email(view, &email)).await?,
             None => None,
@@ -174,6 +175,10 @@ impl App {
         let lifetime = self.0.settings.sessions;
         let (session, profile) = self
             .system_change(Actor::System("sign-in"), move |tx| {
+                // The password was verified outside, since that takes long; it must still be the one.
+                if tx.find(user.id)?.is_none_or(|now| now.password_hash != user.password_hash) {
+                    return Err(Error::Unauthenticated);
+                }
                 let session = session::begin(tx, user.id, lifetime, &origin)?;
                 Ok((session, account::profile(&tx.view(), user.id)?))
             })
@@ -233,7 +238,8 @@ impl App {
     /// # Errors
     /// `Invalid` for a wrong present password or a bad new one; `TooMany`.
     pub async fn change_password(&self, caller: &Caller, current: String, new: String) -> Result<()> {
-        self.0.throttle.password(&caller.user.id.to_string())?;
+        // By session, so that a thief with one can't keep the owner from changing the password with another.
+        self.0.throttle.password(&caller.session.to_string())?;
         if !self.verify(current, caller.user.password_hash.clone()).await? {
             return Err(Error::invalid("current_password", "is not your password"));
         }

@@ -92,9 +92,19 @@ impl App {
         &self.0.clock
     }
 
+    /// How long sessions last.
+    pub fn sessions(&self) -> Lifetime {
+        self.0.settings.sessions
+    }
+
     /// The log's epoch, the first half of every event's id.
     pub fn epoch(&self) -> &str {
         self.0.store.epoch()
+    }
+
+    /// As [`Store::on_commit`].
+    pub fn on_commit(&self, hook: impl Fn(&Committed) + Send + Sync + 'static) {
+        self.0.store.on_commit(hook);
     }
 
     /// Finishes what is queued and closes the store.

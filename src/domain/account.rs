@@ -121,7 +121,7 @@ pub fn memberships(view: &SystemView<'_>, user: Id<User>) -> Result<Vec<Membersh
 /// Sets another password and ends the person's other sessions.
 ///
 /// # Errors
-/// `Unauthenticated` when the account is gone; `Conflict` when the password was changed meanwhile.
+/// `Unauthenticated` when the account or the session is gone; `Conflict` when the password was changed meanwhile.
 pub fn set_password(
     tx: &mut SystemTx<'_>,
     id: Id<User>,
@@ -130,7 +130,10 @@ pub fn set_password(
     keep: Option<Id<session::Session>>,
 ) -> Result<()> {
     let user = tx.find(id)?.ok_or(Error::Unauthenticated)?;
-    // The old password was verified outside, since that takes long; it must still be the one.
+    // The old password was verified outside, since that takes long; it must still be the one, and the session must not have been ended meanwhile.
+    if keep.map(|session| tx.find(session)).transpose()?.is_some_and(|session| session.is_none()) {
+        return Err(Error::Unauthenticated);
+    }
     if user.password_hash != old_hash {
         return Err(Error::Conflict("the password was changed meanwhile".into()));
     }

@@ -31,6 +31,9 @@ pub struct Incident {
     pub impact_override: Option<Impact>,
     /// What it touches; each service once.
     pub affected: Vec<Affected>,
+    /// The services that visitors have seen it touch. Once it is over, no other is shown to them: what was private then stays private.
+    #[serde(default)]
+    pub told: Vec<Id<Service>>,
     /// Oldest first; never empty.
     pub updates: Vec<Update>,
     /// When it began.
@@ -78,9 +81,9 @@ impl Kind for Incident {
     const PREFIX: &'static str = "inc";
 }
 impl Incident {
-    /// `open` and `closed` ones, by when they began.
+    /// `open` ones by when they began, `closed` ones by when they were over.
     pub const BY_STATE: Index<Incident, String, Timestamp> =
-        Index { number: 1, group: &["state"], sort: &["started_at"], key: |i| Some((i.state().into(), i.started_at)) };
+        Index { number: 1, group: &["state"], sort: &["at"], key: |i| Some((i.state().into(), i.resolved_at.unwrap_or(i.started_at))) };
     /// All, by when they began.
     pub const BY_START: Index<Incident, (), Timestamp> =
         Index { number: 2, group: &[], sort: &["started_at"], key: |i| Some(((), i.started_at)) };
@@ -164,7 +167,7 @@ pub enum Which {
     Closed,
 }
 
-/// Incidents, the latest begun first.
+/// Incidents, the latest begun first; of the closed ones alone, the latest ended.
 ///
 /// # Errors
 /// What the store says.

@@ -52,7 +52,7 @@ pub struct PageView {
     pub sections: Vec<Section>,
     /// Unresolved incidents, the latest begun first.
     pub active: Vec<PublicIncident>,
-    /// The last days, newest first, with the incidents that began then and are over.
+    /// The last days, newest first, with the incidents that ended then.
     pub days: Vec<Day>,
     /// The position in the page's log that this view shows: `<epoch>:<seq>`.
     pub at: String,
@@ -85,7 +85,7 @@ pub struct Section {
 pub struct Day {
     /// In UTC.
     pub date: Date,
-    /// The latest begun first.
+    /// The latest ended first.
     pub incidents: Vec<PublicIncident>,
 }
 
@@ -114,7 +114,8 @@ pub fn view(view: &OrgView<'_, Public>, page: Id<Page>, epoch: &str) -> Result<P
     let mut days: Vec<Day> =
         (0..DAYS).map(|back| Day { date: today.saturating_sub(jiff::Span::new().days(back)), incidents: Vec::new() }).collect();
     for incident in view.closed_since(since)? {
-        let date = incident.started_at.jiff().to_zoned(TimeZone::UTC).date();
+        // By its end: what was said last belongs where visitors look first, also after weeks.
+        let date = incident.resolved_at.unwrap_or(incident.started_at).jiff().to_zoned(TimeZone::UTC).date();
         if let Some(day) = days.iter_mut().find(|day| day.date == date) {
             day.incidents.push(incident);
         }

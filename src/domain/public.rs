@@ -3,7 +3,7 @@
 //! - A service is seen while it is public and not deleted.
 //! - An incident is seen while it touches a service that is public (or none at all), and only those of its updates are that were said while
 //!   visitors could see it: what was private stays private when a service is made public later.
-//! - Of what an incident touches, the public services are seen, of one that is over only those that were public by then; its impact is derived from
+//! - Of what an incident touches, the public services are seen, of one that is over only those that they saw it touch; its impact is derived from
 //!   them alone, unless the responder set it.
 //! - A group is seen while it holds a service that is seen.
 //! - Actors and authors are never seen.
@@ -26,8 +26,13 @@ use crate::store::{OrgView, Reads};
 #[derive(Debug, Clone, Copy)]
 pub enum Public {}
 
-/// The most incidents looked at for a page's history: a page is read by everyone, so its making is bounded.
+/// The most incidents a page shows: a page is read by everyone, so its making is bounded.
 const HISTORY_MAX: usize = 200;
+/// The most incidents looked at to find them among private ones.
+const LOOKED_AT_MAX: usize = 2_000;
+
+/// The unresolved incidents of a view, private ones among them.
+pub(super) struct Unresolved(Vec<Incident>);
 
 /// A group as visitors see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -140,14 +145,21 @@ impl OrgView<'_, Public> {
     /// # Errors
     /// What the store says.
     pub fn service(&self, id: Id<Service>) -> Result<Option<PublicService>> {
-        let all = self.all();
-        match all.find(id)? {
-            Some(service) if service.is_public() && service.deleted_at.is_none() => {
-                let status = service::effective(&all, &service)?;
-                Ok(Some(shown(service, status)))
-            }
-            _ => Ok(None),
-        }
+        self.service_among(&self.unresolved()?, id)
+    }
+
+    /// The unresolved incidents, for looking at several services.
+    pub(super) fn unresolved(&self) -> Result<Unresolved> {
+        service::open_incidents(&self.all()).map(Unresolved)
+    }
+
+    /// The service, if visitors see it, these being the unresolved incidents.
+    pub(super) fn service_among(&self, open: &Unresolved, id: Id<Service>) -> Result<Option<PublicService>> {
+        let found = self.all().find(id)?.filter(|service: &Service| service.is_public() && service.deleted_at.is_none());
+        Ok(found.map(|service| {
+            let status = service::effective_among(&open.0, &service);
+            shown(service, status)
+        }))
     }
 
     /// Whether visitors may read this service's name: they see it, or saw it until it was deleted.
@@ -163,13 +175,8 @@ impl OrgView<'_, Public> {
     /// # Errors
     /// What the store says.
     pub fn groups(&self) -> Result<Vec<PublicGroup>> {
-        let holding = self.holding()?;
         let groups = super::group::list(&self.all(), |scan| scan)?.items;
-        Ok(groups
-            .into_iter()
-            .filter(|group| holding.contains(&Some(group.id)))
-            .map(|group| PublicGroup { id: group.id, name: group.name, position: group.position })
-            .collect())
+        groups.into_iter().filter_map(|group| self.seen(group).transpose()).collect()
     }
 
     /// The group, if visitors see it.
@@ -177,17 +184,12 @@ impl OrgView<'_, Public> {
     /// # Errors
     /// What the store says.
     pub fn group(&self, id: Id<Group>) -> Result<Option<PublicGroup>> {
-        match self.all().find(id)? {
-            Some(group) if self.holding()?.contains(&Some(id)) => {
-                Ok(Some(PublicGroup { id: group.id, name: group.name, position: group.position }))
-            }
-            _ => Ok(None),
-        }
+        self.all().find(id)?.map_or(Ok(None), |group| self.seen(group))
     }
 
-    fn holding(&self) -> Result<Vec<Option<Id<Group>>>> {
-        let services = self.all().scan(Service::BY_POSITION.of(()))?.items;
-        Ok(services.iter().filter(|service| service.is_public()).map(|service| service.group_id).collect())
+    fn seen(&self, group: Group) -> Result<Option<PublicGroup>> {
+        let holds = !self.all().scan(Service::BY_GROUP.of(group.id).limit(1))?.items.is_empty();
+        Ok(holds.then_some(PublicGroup { id: group.id, name: group.name, position: group.position }))
     }
 
     /// The incident, if visitors see it.
@@ -206,18 +208,34 @@ impl OrgView<'_, Public> {
     /// # Errors
     /// What the store says.
     pub fn active(&self) -> Result<Vec<PublicIncident>> {
-        let open = incident::list(&self.all(), Which::Open, |scan| scan.limit(HISTORY_MAX))?.items;
-        open.into_iter().filter_map(|incident| self.publish(incident).transpose()).collect()
+        self.published(Which::Open, |_| true)
     }
 
-    /// Incidents that are over and began since then, the latest begun first.
+    /// Incidents that ended since then, the latest ended first.
     ///
     /// # Errors
     /// What the store says.
     pub fn closed_since(&self, since: Timestamp) -> Result<Vec<PublicIncident>> {
-        let closed = incident::list(&self.all(), Which::Closed, |scan| scan.limit(HISTORY_MAX))?.items;
-        let recent = closed.into_iter().take_while(|incident| incident.started_at >= since);
-        recent.filter_map(|incident| self.publish(incident).transpose()).collect()
+        self.published(Which::Closed, |incident| incident.resolved_at.is_some_and(|over| over >= since))
+    }
+
+    /// Those that visitors see, while `holds`: filtered a page at a time, so that private ones do not push public ones off.
+    fn published(&self, which: Which, holds: impl Fn(&Incident) -> bool) -> Result<Vec<PublicIncident>> {
+        let (mut found, mut looked_at, mut cursor) = (Vec::new(), 0, None);
+        loop {
+            let page = incident::list(&self.all(), which, |scan| scan.limit(HISTORY_MAX).after(cursor))?;
+            looked_at += page.items.len();
+            for incident in page.items {
+                if !holds(&incident) || found.len() >= HISTORY_MAX {
+                    return Ok(found);
+                }
+                found.extend(self.publish(incident)?);
+            }
+            cursor = page.next;
+            if cursor.is_none() || looked_at >= LOOKED_AT_MAX {
+                return Ok(found);
+            }
+        }
     }
 
     /// The incidents that touch a service, the latest first, whether or not visitors see them.
@@ -241,7 +259,8 @@ impl OrgView<'_, Public> {
         let all = self.all();
         let mut affected = Vec::new();
         for entry in &incident.affected {
-            let seen = all.find(entry.service_id)?.filter(|service| was_public_by(service, incident.resolved_at));
+            let may_be_told = incident.resolved_at.is_none() || incident.told.contains(&entry.service_id);
+            let seen = all.find(entry.service_id)?.filter(|service: &Service| service.is_public() && may_be_told);
             if let Some(service) = seen {
                 affected.push(PublicAffected { service_id: service.id, name: service.name, status: entry.status });
             }
@@ -277,9 +296,4 @@ impl OrgView<'_, Public> {
 fn shown(service: Service, status: ServiceStatus) -> PublicService {
     let Service { id, name, description, group_id, position, .. } = service;
     PublicService { id, name, description, status, group_id, position }
-}
-
-/// Whether visitors may read of the service in an incident that was over then, or is not over.
-fn was_public_by(service: &Service, over: Option<Timestamp>) -> bool {
-    service.is_public() && over.is_none_or(|over| service.public_since.is_some_and(|since| since <= over))
 }

@@ -3,13 +3,13 @@
 //! Not the event with things taken out, but the difference between what visitors saw before and what they see after: what they can't see can't
 //! be in it, and a change that they don't notice is not in the page's log at all, so that not even its numbers tell.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::page::Page;
-use super::public::Public;
+use super::public::{Public, PublicIncident, PublicService, Unresolved};
 use super::service::Service;
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -47,6 +47,7 @@ struct Facts {
 /// # Errors
 /// What the store says.
 pub fn project(before: &OrgView<'_, Public>, after: &OrgView<'_, Public>, events: &[Event], at: Timestamp) -> Result<Vec<PublicEvent>> {
+    let (before, after) = (&Side::of(before)?, &Side::of(after)?);
     let mut public = Vec::new();
     let mut done: Vec<Target> = Vec::new();
     for event in events {
@@ -63,6 +64,22 @@ pub fn project(before: &OrgView<'_, Public>, after: &OrgView<'_, Public>, events
     Ok(public)
 }
 
+/// The organization before or after, with what is looked at for every service read once.
+struct Side<'v, 'a> {
+    view: &'v OrgView<'a, Public>,
+    open: Unresolved,
+}
+
+impl<'v, 'a> Side<'v, 'a> {
+    fn of(view: &'v OrgView<'a, Public>) -> Result<Self> {
+        Ok(Self { view, open: view.unresolved()? })
+    }
+
+    fn service(&self, id: Id<Service>) -> Result<Option<PublicService>> {
+        self.view.service_among(&self.open, id)
+    }
+}
+
 /// The pages whose logs get it: all of the organization's.
 ///
 /// # Errors
@@ -75,22 +92,29 @@ fn keys(event: &Event) -> Vec<String> {
     event.before.keys().chain(event.after.keys()).cloned().collect()
 }
 
-/// A service that appears or disappears takes the incidents with it that touch nothing else that is public.
-fn knock_on(before: &OrgView<'_, Public>, after: &OrgView<'_, Public>, service: Id<Service>, at: Timestamp) -> Result<Vec<PublicEvent>> {
-    if before.may_name(service)? == after.may_name(service)? {
-        return Ok(Vec::new());
-    }
+/// What a service takes with it that nobody asked to change: the group that it is the first or the last public one of, and, where it appears or
+/// disappears, the incidents that touch nothing else that is public.
+fn knock_on(before: &Side<'_, '_>, after: &Side<'_, '_>, service: Id<Service>, at: Timestamp) -> Result<Vec<PublicEvent>> {
     let mut public = Vec::new();
-    for incident in after.touching(service)? {
-        public.extend(difference(before, after, Target::Incident(incident), &[(EventType::IncidentUpdated, Vec::new())], at)?);
+    let (old, new) = (before.service(service)?, after.service(service)?);
+    let group = |service: &Option<PublicService>| service.as_ref().and_then(|service| service.group_id);
+    if group(&old) != group(&new) {
+        for group in [group(&new), group(&old)].into_iter().flatten() {
+            public.extend(difference(before, after, Target::Group(group), &[(EventType::GroupUpdated, Vec::new())], at)?);
+        }
+    }
+    if before.view.may_name(service)? != after.view.may_name(service)? {
+        for incident in after.view.touching(service)? {
+            public.extend(difference(before, after, Target::Incident(incident), &[(EventType::IncidentUpdated, Vec::new())], at)?);
+        }
     }
     Ok(public)
 }
 
 /// What visitors notice of one thing. `kinds` are the organization's events about it, each with the fields it speaks of; the last one also takes the rest.
 fn difference(
-    before: &OrgView<'_, Public>,
-    after: &OrgView<'_, Public>,
+    before: &Side<'_, '_>,
+    after: &Side<'_, '_>,
     target: Target,
     kinds: &[(EventType, Vec<String>)],
     at: Timestamp,
@@ -160,10 +184,11 @@ fn disappeared(target: Target) -> EventType {
     }
 }
 
-fn facts(view: &OrgView<'_, Public>, target: Target) -> Result<Option<Facts>> {
+fn facts(side: &Side<'_, '_>, target: Target) -> Result<Option<Facts>> {
+    let view = side.view;
     Ok(match target {
         Target::Organization(_) => view.name().ok().map(|name| Facts { fields: fields(&json!({ "name": name }), &[]), name }),
-        Target::Service(id) => match view.service(id)? {
+        Target::Service(id) => match side.service(id)? {
             None => None,
             Some(service) => {
                 let mut fields = fields(&service, &["id", "group_id"]);
@@ -188,7 +213,7 @@ fn fields(value: &impl Serialize, without: &[&str]) -> Map<String, Value> {
     }
 }
 
-/// The changed fields only; of lists of updates, the new and the corrected ones.
+/// The changed fields only. Of updates, the new and the corrected ones as they are now: an earlier text is for members alone.
 fn changed(old: &Map<String, Value>, new: &Map<String, Value>) -> (Map<String, Value>, Map<String, Value>) {
     let (mut was, mut is) = (Map::new(), Map::new());
     for (field, new) in new {
@@ -197,9 +222,9 @@ fn changed(old: &Map<String, Value>, new: &Map<String, Value>) -> (Map<String, V
             continue;
         }
         if let ("updates", Some(old), Some(new)) = (field.as_str(), old.as_array(), new.as_array()) {
-            let less = |these: &[Value], those: &[Value]| these.iter().filter(|one| !those.contains(one)).cloned().collect::<Vec<_>>();
-            was.insert(field.clone(), less(old, new).into());
-            is.insert(field.clone(), less(new, old).into());
+            let known: HashMap<&str, &Value> = old.iter().filter_map(|update| Some((update["id"].as_str()?, update))).collect();
+            let is_news = |update: &&Value| update["id"].as_str().and_then(|id| known.get(id)) != Some(update);
+            is.insert(field.clone(), new.iter().filter(is_news).cloned().collect());
         } else {
             was.insert(field.clone(), old);
             is.insert(field.clone(), new.clone());
@@ -213,12 +238,7 @@ fn part(map: Map<String, Value>, takes: impl Fn(&str) -> bool) -> (Map<String, V
 }
 
 /// The services whose status visitors now see differently, as far as they see that the incident touches them.
-fn effects(
-    before: &OrgView<'_, Public>,
-    after: &OrgView<'_, Public>,
-    old: Option<&Facts>,
-    new: Option<&Facts>,
-) -> Result<(Vec<Value>, Vec<Value>)> {
+fn effects(before: &Side<'_, '_>, after: &Side<'_, '_>, old: Option<&Facts>, new: Option<&Facts>) -> Result<(Vec<Value>, Vec<Value>)> {
     let mut touched: HashSet<Id<Service>> = HashSet::new();
     let mut order = Vec::new();
     for affected in [old, new].into_iter().flatten().filter_map(|facts| facts.fields.get("affected")?.as_array()).flatten() {
@@ -257,7 +277,13 @@ pub fn revisit(view: &OrgView<'_, Public>, mut event: Value) -> Result<Option<Va
             Err(_) => (false, false),
         },
         Some("group") => both(id.parse().ok().map(|id| view.group(id)).transpose()?.flatten().is_some()),
-        Some("incident") => both(id.parse().ok().map(|id| view.incident(id)).transpose()?.flatten().is_some()),
+        Some("incident") => {
+            let incident = id.parse().ok().map(|id| view.incident(id)).transpose()?.flatten();
+            if let Some(incident) = &incident {
+                as_it_reads_now(&mut event, incident);
+            }
+            both(incident.is_some())
+        }
         _ => (false, false),
     };
     if !visible && !gone {
@@ -287,6 +313,26 @@ pub fn revisit(view: &OrgView<'_, Public>, mut event: Value) -> Result<Option<Va
         }
     }
     Ok(Some(event))
+}
+
+/// Puts the present title and texts into an event about an incident: what was corrected is not told again as it was.
+fn as_it_reads_now(event: &mut Value, incident: &PublicIncident) {
+    event["subject"]["name"] = json!(incident.title);
+    for side in ["before", "after"] {
+        let Some(fields) = event["data"][side].as_object_mut() else { continue };
+        if let Some(title) = fields.get_mut("title") {
+            *title = json!(incident.title);
+        }
+        if let Some(updates) = fields.get_mut("updates").and_then(Value::as_array_mut) {
+            updates.retain_mut(|told| match incident.updates.iter().find(|update| json!(update.id) == told["id"]) {
+                Some(update) => {
+                    told["message"] = json!(update.message);
+                    true
+                }
+                None => false,
+            });
+        }
+    }
 }
 
 fn both(seen: bool) -> (bool, bool) {

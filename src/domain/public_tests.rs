@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::incident::{self, Details, IncidentPatch};
 use super::service::{self, ServicePatch, Visibility};
 use super::status::{Impact, IncidentStatus, ServiceStatus::*};
 use super::testing::TestOrg;
@@ -156,6 +157,70 @@ fn authors_and_actors_are_never_told() {
     let (members, heard) = org.new_logs();
     assert!(members.iter().all(|event| event["actor"]["name"] == "test"));
     assert!(heard.iter().all(|event| !event.to_string().contains("actor") && !event.to_string().contains("author")));
+}
+
+#[test]
+fn a_corrected_text_is_not_told_again_as_it_was() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    let incident = org.open("Password is hunter2", [("API", MajorOutage)]);
+    let update = org.incident(incident).updates[0].id;
+    org.new_logs();
+    org.change(move |tx| incident::correct(tx, incident, update, Details { message: "We look into it.".into() }, None)).unwrap();
+    let (members, heard) = org.new_logs();
+    assert!(members[0].to_string().contains("We are looking."), "members keep the earlier text");
+    assert!(!heard[0].to_string().contains("We are looking."), "{}", heard[0]);
+    assert!(heard[0].to_string().contains("We look into it."));
+    let title = IncidentPatch { title: Some("Password leaked".into()), ..IncidentPatch::default() };
+    org.change(move |tx| incident::update(tx, incident, title, None)).unwrap();
+    let replay = format!("{:?}", org.replay());
+    assert!(!replay.contains("hunter2") && !replay.contains("We are looking."), "{replay}");
+    assert!(replay.contains("We look into it."));
+}
+
+#[test]
+fn a_slip_of_visibility_forgets_nothing_that_was_public() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    let incident = org.open("Checkout fails", [("API", MajorOutage)]);
+    org.resolve(incident);
+    let api = org.named("API");
+    org.advance(Duration::from_secs(60));
+    org.show(api, Visibility::Private);
+    assert!(org.page().days[0].incidents.is_empty());
+    org.show(api, Visibility::Public);
+    assert_eq!(org.page().days[0].incidents[0].affected.len(), 1);
+}
+
+#[test]
+fn a_long_incident_is_in_the_history_when_it_ends() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    let incident = org.open("Checkout fails", [("API", MajorOutage)]);
+    org.advance(Duration::from_secs(20 * 86_400));
+    org.resolve(incident);
+    assert_eq!(org.page().days[0].incidents.len(), 1);
+}
+
+#[test]
+fn private_incidents_do_not_push_public_ones_off() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    org.service("Ledger", Visibility::Private, Operational);
+    let seen = org.open("Checkout fails", [("API", MajorOutage)]);
+    for number in 0..210 {
+        org.advance(Duration::from_secs(1));
+        org.open(&format!("Ledger trouble {number}"), [("Ledger", MajorOutage)]);
+    }
+    let page = org.page();
+    assert_eq!(page.active.iter().map(|incident| incident.id).collect::<Vec<_>>(), [seen]);
+}
+
+#[test]
+fn a_group_comes_with_its_first_public_service_and_goes_with_its_last() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    let (group, api) = (org.group("Core"), org.named("API"));
+    org.new_logs();
+    org.patch(api, ServicePatch { group_id: Some(Some(group)), ..ServicePatch::default() });
+    assert_eq!(types(&org.new_logs().1), ["service.updated", "group.created"]);
+    org.show(api, Visibility::Private);
+    assert_eq!(types(&org.new_logs().1), ["service.deleted", "group.deleted"]);
 }
 
 #[test]

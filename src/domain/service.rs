@@ -51,8 +51,6 @@ pub struct Service {
     pub position: i64,
     /// Who may know of it.
     pub visibility: Visibility,
-    /// Since when visitors may know of it; what happened before stays private.
-    pub public_since: Option<Timestamp>,
     /// The status set by hand.
     pub own_status: ServiceStatus,
     /// When it was made.
@@ -71,6 +69,14 @@ impl Service {
     pub const BY_POSITION: Index<Service, (), i64> =
         Index { number: 1, group: &[], sort: &["position"], key: |s| s.deleted_at.is_none().then_some(((), s.position)) };
 
+    /// Those of a group that visitors see.
+    pub const BY_GROUP: Index<Service, Id<Group>, i64> = Index {
+        number: 2,
+        group: &["group_id"],
+        sort: &["position"],
+        key: |s| s.group_id.filter(|_| s.deleted_at.is_none() && s.is_public()).map(|group| (group, s.position)),
+    };
+
     /// Whether visitors may see it (or, once deleted, its name).
     pub fn is_public(&self) -> bool {
         self.visibility == Visibility::Public
@@ -79,7 +85,7 @@ impl Service {
 impl Document for Service {
     const NAME: &'static str = "services";
     const NUMBER: u16 = 14;
-    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[&Self::BY_POSITION];
+    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[&Self::BY_POSITION, &Self::BY_GROUP];
     fn id(&self) -> Id<Self> {
         self.id
     }
@@ -176,7 +182,6 @@ pub fn create(tx: &mut OrgTx<'_, Edit>, input: NewService) -> Result<Change<Serv
         group_id,
         position: last.map_or(0, |last| last.position + 1),
         visibility: input.visibility,
-        public_since: (input.visibility == Visibility::Public).then_some(tx.now()),
         own_status: input.own_status,
         created_at: tx.now(),
         updated_at: tx.now(),
@@ -215,12 +220,7 @@ pub fn update(tx: &mut OrgTx<'_, Edit>, id: Id<Service>, patch: ServicePatch, ex
     after.description = description.unwrap_or(after.description);
     after.group_id = group_id.unwrap_or(after.group_id);
     after.position = position.unwrap_or(after.position);
-    if let Some(visibility) = patch.visibility
-        && visibility != before.visibility
-    {
-        after.visibility = visibility;
-        after.public_since = (visibility == Visibility::Public).then_some(tx.now());
-    }
+    after.visibility = patch.visibility.unwrap_or(after.visibility);
     let event = Event::service(EventType::ServiceUpdated, &after)
         .change("name", &before.name, &after.name)
         .change("description", &before.description, &after.description)

@@ -6,7 +6,7 @@ use super::organization::OrgId;
 use super::page::Page;
 use crate::error::Result;
 use crate::id::{Id, Kind};
-use crate::store::{AnyIndex, Document, Index, Scan, SystemDocument, SystemTx, SystemView};
+use crate::store::{AnyIndex, Document, Index, SystemDocument, SystemTx, SystemView};
 
 /// A claimed slug and what it leads to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,12 +60,4 @@ pub fn claim(tx: &mut SystemTx<'_>, wanted: &str, org_id: OrgId, page_id: Id<Pag
 /// What the store says.
 pub fn find(view: &SystemView<'_>, slug: &str) -> Result<Option<Slug>> {
     Ok(view.scan(Slug::BY_SLUG.of(slug.to_owned()).limit(1))?.items.pop())
-}
-
-/// Every slug, in the order of their making.
-///
-/// # Errors
-/// What the store says.
-pub fn all(view: &SystemView<'_>, scan: Scan<Slug>) -> Result<crate::store::Page<Slug>> {
-    view.scan(scan)
 }

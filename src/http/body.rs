@@ -53,6 +53,10 @@ pub(super) async fn receive(head: &Parts, mut body: Incoming, limits: &Limits, b
     Err(refusal)
 }
 
+/// How much of each body is not counted: more than the API's usual requests have, so that a few who hold large bodies open can't keep everyone else
+/// from signing in and posting updates. What it adds up to is bounded by the number of connections.
+const FREE: usize = 16 * 1_024;
+
 async fn collect(body: &mut Incoming, limit: usize, budget: &Arc<Semaphore>) -> Result<Received, Refusal> {
     let mut share: Option<OwnedSemaphorePermit> = None;
     // Most bodies come in one piece, which is passed on as it is.
@@ -67,11 +71,14 @@ async fn collect(body: &mut Incoming, limit: usize, budget: &Arc<Semaphore>) -> 
         if first.len() + joined.len() + piece.len() > limit {
             return Err(Refusal::TooLarge { limit });
         }
-        let taken =
-            u32::try_from(piece.len()).ok().and_then(|bytes| budget.clone().try_acquire_many_owned(bytes).ok()).ok_or(Refusal::Busy)?;
-        match &mut share {
-            Some(share) => share.merge(taken),
-            None => share = Some(taken),
+        let beyond = (first.len() + joined.len() + piece.len()).saturating_sub(FREE).min(piece.len());
+        if beyond > 0 {
+            let taken =
+                u32::try_from(beyond).ok().and_then(|bytes| budget.clone().try_acquire_many_owned(bytes).ok()).ok_or(Refusal::Busy)?;
+            match &mut share {
+                Some(share) => share.merge(taken),
+                None => share = Some(taken),
+            }
         }
         if first.is_empty() && joined.is_empty() {
             first = piece;

@@ -16,58 +16,32 @@ use std::{
         },
     },
     task::{Context, Poll},
-    time::Duration,
 };
 
 use futures_util::task::AtomicWaker;
 use http::Version;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     time::{Instant, sleep_until},
 };
 
-use super::{limits::Limits, registry::Slot, service::Service};
-
-/// What hyper is told, once per server.
-pub(super) fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    let mut http1 = builder.http1();
-    http1.header_read_timeout(None::<Duration>).max_buf_size(limits.head_bytes.max(8_192));
-    if limits.head_fields != 100 {
-        http1.max_headers(limits.head_fields);
-    }
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.h2_streams)
-        .max_pending_accept_reset_streams(20_usize)
-        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
-        .initial_stream_window_size(256 * 1024_u32)
-        .max_send_buf_size(64 * 1024)
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(20));
-    builder
-}
+use super::{
+    conversation::{Ahead, Conversation, Protocols},
+    limits::Limits,
+    registry::Slot,
+    service::Service,
+};
 
 /// Serves a connection until it ends, is too slow, is evicted or the server has stopped.
-pub(super) async fn drive<E>(
-    socket: TcpStream,
-    slot: Slot,
-    service: Service<E>,
-    builder: Arc<auto::Builder<TokioExecutor>>,
-    limits: Arc<Limits>,
-) where
+pub(super) async fn drive<E>(socket: TcpStream, slot: Slot, service: Service<E>, protocols: Arc<Protocols>, limits: Arc<Limits>)
+where
     E: poem::Endpoint<Output = poem::Response> + 'static,
 {
     let gauge = slot.gauge.clone();
     let mut deadlines = Deadlines::new(&limits);
     let mut clock = pin!(sleep_until(deadlines.accepted + limits.first_head));
-    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(Metered { socket, slot }), service));
+    let mut connection = Conversation::new(Metered { socket, slot, ahead: Ahead::default() }, service, protocols);
     let mut draining = false;
 
     poll_fn(|cx| {
@@ -76,11 +50,11 @@ pub(super) async fn drive<E>(
             CUT => return Poll::Ready(()),
             DRAIN if !draining => {
                 draining = true;
-                connection.as_mut().graceful_shutdown();
+                connection.graceful_shutdown();
             }
             _ => {}
         }
-        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+        if let Poll::Ready(ended) = connection.poll(cx) {
             // If the socket lives on, it is a WebSocket now: in use, though no request is in flight.
             gauge.upgraded.store(true, Release);
             if let Err(error) = ended {
@@ -101,6 +75,8 @@ pub(super) async fn drive<E>(
         Poll::Pending
     })
     .await;
+    // The gauge lives as long as a WebSocket does, and a waker keeps its task's memory: two KiB for each of them.
+    gauge.driver.take();
 }
 
 const RUN: u8 = 0;
@@ -237,9 +213,11 @@ impl<'a> Deadlines<'a> {
 }
 
 /// The socket, with a look at what passes through it. It carries the connection's place in the registry.
-struct Metered {
+pub(super) struct Metered {
     socket: TcpStream,
     slot: Slot,
+    /// What was read to tell the protocol.
+    pub(super) ahead: Ahead,
 }
 
 impl Metered {
@@ -260,8 +238,13 @@ impl Metered {
 impl AsyncRead for Metered {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let given_back = this.ahead.give_back(buf);
         let before = buf.filled().len();
-        let polled = Pin::new(&mut this.socket).poll_read(cx, buf);
+        let polled = match Pin::new(&mut this.socket).poll_read(cx, buf) {
+            // What was given back is an answer by itself.
+            Poll::Pending if given_back => Poll::Ready(Ok(())),
+            polled => polled,
+        };
         let gauge = &this.slot.gauge;
         if buf.filled().len() > before && gauge.in_flight.load(Relaxed) == 0 {
             gauge.reading.store(true, Relaxed);
@@ -298,6 +281,8 @@ impl AsyncWrite for Metered {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn gauge() -> Arc<Gauge> {

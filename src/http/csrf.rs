@@ -134,7 +134,8 @@ impl<E: Endpoint> Endpoint for CsrfEndpoint<E> {
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let allowed: &[String] = if is_for_programs(request.uri().path()) { &self.rule.cors_origins } else { &[] };
         if let Err(refused) = check(request.method(), request.headers(), &self.rule.base_url_origin, allowed) {
-            tracing::warn!(path = request.uri().path(), "refused a cross-site request");
+            // Not the path: there are one-time links among them.
+            tracing::warn!(method = %request.method(), request_id = request.data::<RequestId>().map(RequestId::as_str), "refused a cross-site request");
             return Err(refused.of(&request).into());
         }
         self.inner.call(request).await.map(IntoResponse::into_response)

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `server` | [`Server`]: the accept loop; [`bind`], [`raise_fd_limit`] |
 //! | `connection` | one connection's deadlines, from accept to close |
+//! | `conversation` | which protocol it speaks |
 //! | `registry` | who is connected: the caps, and whom to evict |
 //! | `service` | one request: fast path, body, endpoint, headers of the answer |
 //! | `body` | reading a request's body within its limits |
@@ -21,6 +22,7 @@ pub mod assets;
 mod body;
 pub mod client;
 mod connection;
+mod conversation;
 pub mod cookie;
 pub mod cors;
 pub mod csrf;

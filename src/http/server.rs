@@ -18,6 +18,7 @@ use tokio::{
 use super::{
     client::TrustedProxies,
     connection,
+    conversation::Protocols,
     headers::SecurityHeaders,
     limits::Limits,
     registry::Registry,
@@ -84,7 +85,7 @@ impl Server {
     {
         let local = listener.local_addr()?;
         let limits = Arc::new(self.limits);
-        let builder = Arc::new(connection::builder(&limits));
+        let protocols = Arc::new(Protocols::new(&limits));
         let registry = Registry::new(&limits);
         let shutdown = self.shutdown;
         let shared = Arc::new(Shared {
@@ -130,7 +131,7 @@ impl Server {
             };
             prepare(&socket);
             let service = Service::new(shared.clone(), &slot, peer, local);
-            shutdown.spawn_tracked(connection::drive(socket, slot, service, builder.clone(), limits.clone()));
+            shutdown.spawn_tracked(connection::drive(socket, slot, service, protocols.clone(), limits.clone()));
         }
 
         // Closed first, so that new clients are refused by the kernel at once and try another node.

@@ -5,13 +5,13 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::{
     sync::{CancellationToken, WaitForCancellationFutureOwned},
-    task::{TaskTracker, task_tracker::TaskTrackerToken},
+    task::TaskTracker,
 };
 
 /// Tells everyone that the process stops, and knows who has not finished yet.
 ///
-/// Clones share one state. Long-lived streams hold a [`hold`](Self::hold) token (or run in [`spawn_tracked`](Self::spawn_tracked)) and end when
-/// [`stopping`](Self::stopping) does; the server waits for them as long as its limits say.
+/// Clones share one state. What lives longer than a request runs in [`spawn_tracked`](Self::spawn_tracked) and ends when [`stopping`](Self::stopping)
+/// does; the server waits for it as long as its limits say.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     stop: CancellationToken,
@@ -29,11 +29,6 @@ impl Shutdown {
         self.stop.cancel();
     }
 
-    /// Whether stopping has begun.
-    pub fn has_begun(&self) -> bool {
-        self.stop.is_cancelled()
-    }
-
     /// Resolves when stopping begins, at once if it already has.
     pub fn stopping(&self) -> WaitForCancellationFutureOwned {
         self.stop.clone().cancelled_owned()
@@ -48,12 +43,7 @@ impl Shutdown {
         self.tasks.spawn(task)
     }
 
-    /// Makes a stop wait until the token is dropped.
-    pub fn hold(&self) -> TaskTrackerToken {
-        self.tasks.token()
-    }
-
-    /// How many tasks and tokens a stop would wait for now.
+    /// How many tasks a stop would wait for now.
     pub fn held(&self) -> usize {
         self.tasks.len()
     }
@@ -70,14 +60,15 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn waits_for_what_is_held_but_not_for_ever() {
+    async fn waits_for_what_is_tracked_but_not_for_ever() {
         let shutdown = Shutdown::new();
-        let token = shutdown.hold();
+        let (done, waiting) = tokio::sync::oneshot::channel::<()>();
+        shutdown.spawn_tracked(waiting);
         shutdown.begin();
         shutdown.stopping().await;
 
         assert!(!shutdown.drained(Duration::from_secs(5)).await);
-        drop(token);
+        drop(done);
         assert!(shutdown.drained(Duration::from_secs(5)).await);
     }
 

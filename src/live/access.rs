@@ -10,7 +10,7 @@ use crate::access::{Actor, Read};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::organization::OrgId;
-use crate::domain::session::Session;
+use crate::domain::session::{self, Lifetime, Session};
 use crate::domain::user::User;
 use crate::domain::{account, member, slug};
 use crate::error::{Error, Result};
@@ -99,11 +99,12 @@ impl Visitor {
             return Err(Error::Unauthenticated);
         }
         let names = names.to_vec();
+        let lifetime = app.sessions();
         app.system_read(move |view| {
             let user = who.map(|(user, _)| user);
             let doors = names.iter().map(|name| open(view, user, name)).collect::<Result<_>>()?;
             let until = match who {
-                Some((_, session)) if for_members => Some(still_held(view, session)?),
+                Some((_, session)) if for_members => Some(still_held(view, session, lifetime)?),
                 _ => None,
             };
             Ok(Admission { doors, until })
@@ -136,8 +137,8 @@ fn open(view: &SystemView<'_>, user: Option<Id<User>>, name: &RoomName) -> Resul
     }
 }
 
-/// Until when the session lasts, if it still does.
-fn still_held(view: &SystemView<'_>, session: Id<Session>) -> Result<Timestamp> {
-    let until = view.find(session)?.map(|session| session.expires_at);
-    until.filter(|until| view.now() < *until).ok_or(Error::Unauthenticated)
+/// Until when the session lasts if it is not used again, if it still does: an open connection is no use of it.
+fn still_held(view: &SystemView<'_>, session: Id<Session>, lifetime: Lifetime) -> Result<Timestamp> {
+    let held = view.find(session)?.filter(|session| session::is_live(session, lifetime, view.now())).ok_or(Error::Unauthenticated)?;
+    Ok(held.expires_at.min(held.seen_at.plus(lifetime.idle)))
 }

@@ -1,7 +1,7 @@
 //! What goes over the wire: shared frames, and the one encoder of event streams.
 //!
 //! The stream is that of the HTML standard, 9.2. Nothing that is put into a field can end it: a carriage return or line feed is left out of
-//! ids, names and comments, and begins another `data` line in data.
+//! ids and names, and begins another `data` line in data.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -120,14 +120,6 @@ pub fn message(id: Option<&str>, name: Option<&str>, data: &str) -> Bytes {
     text.into()
 }
 
-/// A line that clients ignore.
-pub fn comment(text: &str) -> Bytes {
-    let mut line = String::with_capacity(text.len() + 4);
-    field(&mut line, "", text);
-    line.push('\n');
-    line.into()
-}
-
 fn field(text: &mut String, name: &str, value: &str) {
     text.push_str(name);
     text.push_str(": ");
@@ -155,7 +147,7 @@ mod tests {
         assert_eq!(text(&message(Some("e:1"), None, "{}")), "id: e:1\ndata: {}\n\n");
         assert_eq!(text(&message(Some("e:1"), Some("reset"), "a\nb")), "event: reset\nid: e:1\ndata: a\ndata: b\n\n");
         assert_eq!(text(&reset("e:9")), "event: reset\nid: e:9\ndata: {\"type\":\"reset\",\"at\":\"e:9\"}\n\n");
-        assert_eq!(text(&KEEP_ALIVE), text(&comment("keep-alive")));
+        assert_eq!(text(&KEEP_ALIVE), ": keep-alive\n\n");
     }
 
     #[test]
@@ -167,7 +159,6 @@ mod tests {
             assert_eq!(lines[..2], ["event: aid: 99event: evil", "id: aid: 99event: evil"], "{end:?}");
             assert!(lines[2..].iter().all(|line| line.starts_with("data: ")), "{end:?}: {lines:?}");
             assert_eq!(text(&told).matches("\n\n").count(), 1, "one message: {told:?}");
-            assert_eq!(text(&comment(&hostile)), ": aid: 99event: evil\n\n");
         }
         assert_eq!(text(&message(None, None, "a\r\nb\rc")), "data: a\ndata: b\ndata: c\n\n");
         assert_eq!(text(&message(Some("a\0b"), None, "")), "id: ab\ndata: \n\n");

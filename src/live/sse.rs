@@ -100,6 +100,8 @@ pub struct EventStream {
     /// Up to which number everything is told.
     position: u64,
     keep_alive: Interval,
+    /// What is sent when there is nothing to say.
+    alive: Bytes,
     stopping: Pin<Box<WaitForCancellationFutureOwned>>,
     /// When the session ends by itself, which nobody announces.
     until: Option<(Clock, Timestamp)>,
@@ -119,9 +121,22 @@ impl EventStream {
             epoch: Box::default(),
             position,
             keep_alive,
+            alive: KEEP_ALIVE,
             stopping: Box::pin(shutdown.stopping()),
             until: None,
         }
+    }
+
+    /// Sends this behind the opening, before anything that is announced.
+    pub fn then(mut self, message: Bytes) -> Self {
+        self.second = Some(message);
+        self
+    }
+
+    /// Shows that the line is alive by this instead of a comment.
+    pub fn alive_by(mut self, message: Bytes) -> Self {
+        self.alive = message;
+        self
     }
 
     /// The answer.
@@ -183,7 +198,7 @@ impl EventStream {
                 },
                 _ = self.keep_alive.tick() => {
                     let is_over = self.until.as_ref().is_some_and(|(clock, until)| clock.now() >= *until);
-                    return if is_over { None } else { Some(KEEP_ALIVE) };
+                    return if is_over { None } else { Some(self.alive.clone()) };
                 }
             }
         }

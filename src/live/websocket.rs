@@ -17,7 +17,7 @@ use crate::http::refuse::problem;
 use crate::web::Web;
 
 /// Allocated for each connection for as long as it lives, and so most of what an idle one costs; the default is 128 KiB.
-const READ_BUFFER: usize = 4 * 1024;
+const READ_BUFFER: usize = 2 * 1024;
 
 /// The largest message a client may send.
 const MESSAGE_MAX: usize = 64 * 1024;

@@ -108,6 +108,12 @@ impl Store {
         self.0.submit(run)
     }
 
+    /// Calls this for each commit, on the writer's thread and before anyone is answered: for what must be true by the time the author hears of
+    /// success. It must be quick, and must not call the store. A store has one.
+    pub fn on_commit(&self, hook: impl Fn(&Committed) + Send + Sync + 'static) {
+        self.0.on_commit(hook);
+    }
+
     /// Reads a snapshot. Blocks for the disk: call it from a blocking thread.
     ///
     /// # Errors

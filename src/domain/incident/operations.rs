@@ -17,8 +17,11 @@ use crate::store::{OrgTx, Reads};
 
 /// The most services one incident may touch.
 const AFFECTED_MAX: usize = 500;
-/// The most updates one incident may have: it is one document, read whole.
+/// The most updates one incident may have, and the most bytes of text in them: it is one document, read and written whole.
 const UPDATES_MAX: usize = 1_000;
+const TEXT_MAX: usize = 256 * 1_024;
+/// The most unresolved incidents an organization may have: a service's status is derived from all of them.
+const OPEN_MAX: usize = 500;
 
 /// A new incident.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +81,9 @@ pub fn open(tx: &mut OrgTx<'_, Respond>, input: OpenIncident) -> Result<Change<I
     let message = check.take(parse_message(&input.message))?;
     let affected = check.take(parse_affected(tx, input.affected, &[]))?;
     check.done()?;
+    if tx.scan(Incident::BY_STATE.of("open".into()).limit(OPEN_MAX))?.items.len() == OPEN_MAX {
+        return Err(Error::Conflict(format!("there are {OPEN_MAX} unresolved incidents; resolve some of them first")));
+    }
     let status = input.status.unwrap_or(IncidentStatus::Investigating);
     let mut incident = Incident {
         id: tx.new_id(),
@@ -86,6 +92,7 @@ pub fn open(tx: &mut OrgTx<'_, Respond>, input: OpenIncident) -> Result<Change<I
         status,
         impact_override: input.impact,
         affected: affected.unwrap_or_default(),
+        told: Vec::new(),
         updates: Vec::new(),
         started_at: tx.now(),
         resolved_at: status.is_resolved().then_some(tx.now()),
@@ -93,7 +100,7 @@ pub fn open(tx: &mut OrgTx<'_, Respond>, input: OpenIncident) -> Result<Change<I
         updated_at: tx.now(),
     };
     let update = say(tx, &mut incident, status, message.unwrap_or_default())?;
-    let effects = save(tx, None, &incident)?;
+    let effects = save(tx, None, &mut incident)?;
     let event = Event::incident(EventType::IncidentOpened, &incident, incident.services().collect())
         .with("title", &incident.title)
         .with("status", incident.status)
@@ -140,7 +147,8 @@ pub fn update(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, patch: IncidentPatc
     if details.is_empty() {
         return Ok(Change::nothing(before));
     }
-    let effects = save(tx, Some(&before), bump(tx, &mut after))?;
+    bump(tx, &mut after);
+    let effects = save(tx, Some(&before), &mut after)?;
     Ok(Change::of(after, effects.note(details)))
 }
 
@@ -188,7 +196,9 @@ pub fn correct(
         return Ok(Change::nothing(before));
     }
     corrected.edited_at = Some(now);
-    tx.put(bump(tx, &mut after))?;
+    room_for(&after, "")?;
+    bump(tx, &mut after);
+    tx.put(&after)?;
     let event = Event::incident(EventType::IncidentUpdated, &after, after.services().collect())
         .change("message", &earlier, &message)
         .with("update_id", update);
@@ -237,7 +247,8 @@ fn finish(
         _ => before.resolved_at,
     };
     let update = say(tx, &mut after, status, message)?;
-    let effects = save(tx, Some(before), bump(tx, &mut after))?;
+    bump(tx, &mut after);
+    let effects = save(tx, Some(before), &mut after)?;
     let details = details.filter(|details| !details.is_empty());
     let impact_told = details.as_ref().is_some_and(|details| details.after.contains_key("impact"));
     let mut event = Event::incident(kind, &after, touched(before, &after))
@@ -253,10 +264,18 @@ fn finish(
     Ok(Change::all(after, events))
 }
 
-fn say(tx: &OrgTx<'_, Respond>, incident: &mut Incident, status: IncidentStatus, message: String) -> Result<Update> {
-    if incident.updates.len() >= UPDATES_MAX {
-        return Err(Error::Conflict(format!("an incident has at most {UPDATES_MAX} updates; open a new one")));
+fn room_for(incident: &Incident, message: &str) -> Result<()> {
+    let text: usize = incident.updates.iter().map(|update| update.message.len()).sum();
+    if incident.updates.len() >= UPDATES_MAX || text + message.len() > TEXT_MAX {
+        return Err(Error::Conflict(format!(
+            "an incident has at most {UPDATES_MAX} updates with {TEXT_MAX} bytes of text in all; resolve it and open a new one"
+        )));
     }
+    Ok(())
+}
+
+fn say(tx: &OrgTx<'_, Respond>, incident: &mut Incident, status: IncidentStatus, message: String) -> Result<Update> {
+    room_for(incident, &message)?;
     let seen = |id| Ok(tx.find(id)?.is_some_and(|service: Service| service.is_public()));
     let public = incident.affected.is_empty() || incident.services().map(seen).collect::<Result<Vec<bool>>>()?.contains(&true);
     let update = Update { id: tx.new_id(), status, message, created_at: tx.now(), author: tx.actor().clone(), public, edited_at: None };
@@ -264,14 +283,13 @@ fn say(tx: &OrgTx<'_, Respond>, incident: &mut Incident, status: IncidentStatus,
     Ok(update)
 }
 
-fn bump<'i>(tx: &OrgTx<'_, Respond>, incident: &'i mut Incident) -> &'i Incident {
+fn bump(tx: &OrgTx<'_, Respond>, incident: &mut Incident) {
     incident.version += 1;
     incident.updated_at = tx.now();
-    incident
 }
 
 /// Writes the incident and its links; answers what that did to the services.
-fn save(tx: &mut OrgTx<'_, Respond>, before: Option<&Incident>, after: &Incident) -> Result<Effects> {
+fn save(tx: &mut OrgTx<'_, Respond>, before: Option<&Incident>, after: &mut Incident) -> Result<Effects> {
     let both: Vec<Affected> = before.iter().flat_map(|before| before.affected.clone()).chain(after.affected.clone()).collect();
     let shown = Shown::of(tx, &both)?;
     for gone in before.iter().flat_map(|before| before.services()).filter(|service| !after.touches(*service)) {
@@ -280,7 +298,12 @@ fn save(tx: &mut OrgTx<'_, Respond>, before: Option<&Incident>, after: &Incident
     for new in after.services().filter(|service| !before.is_some_and(|before| before.touches(*service))) {
         tx.put(&IncidentLink::new(new, after))?;
     }
-    tx.put(after)?;
+    for (service, _) in &shown.0 {
+        if service.is_public() && after.touches(service.id) && !after.told.contains(&service.id) {
+            after.told.push(service.id);
+        }
+    }
+    tx.put(&*after)?;
     shown.since(tx)
 }
 

@@ -1,4 +1,4 @@
-//! The public pages in memory: answered before the router, marked by the follower, rendered anew by the renderer.
+//! The public pages in memory: answered before the router, marked by the store's writer, rendered anew by the renderer.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
@@ -38,9 +38,9 @@ pub(super) struct Inner {
     pub(super) shelf: Arc<Shelf>,
     /// Numbers renderings.
     pub(super) numbers: AtomicU64,
-    /// One permit a core: rendering and compressing must not take them all from those who only read.
+    /// One permit a core but one: rendering and compressing must not take them all from those who only read.
     pub(super) cores: Semaphore,
-    /// Pages to be rendered anew, each at most once. A std `Mutex`, held for a push or a pop. Filled by the follower, emptied by the renderer.
+    /// Pages to be rendered anew, each at most once. A std `Mutex`, held for a push or a pop. Filled by the store's writer, emptied by the renderer.
     due: Mutex<VecDeque<Id<Page>>>,
     /// Wakes the renderer when `due` has grown.
     pub(super) wake: Notify,
@@ -49,7 +49,7 @@ pub(super) struct Inner {
 impl Pages {
     /// No pages yet. `security` are the headers that every answer gets.
     pub fn new(app: &App, hub: &Hub, base_url: &BaseUrl, security: SecurityHeaders) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let cores = std::thread::available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1));
         Self(Arc::new(Inner {
             app: app.clone(),
             hub: hub.clone(),
@@ -69,13 +69,22 @@ impl Pages {
         &self.0.shell
     }
 
+    /// Marks pages for the store, which calls it before the author of a change is answered. Does not keep the pages alive: they hold the store.
+    pub fn marker(&self) -> impl Fn(&Committed) + Send + Sync + 'static {
+        let pages = Arc::downgrade(&self.0);
+        move |committed| {
+            if let Some(pages) = pages.upgrade() {
+                Self(pages).committed(committed);
+            }
+        }
+    }
+
     /// Hears of a commit: from here on no page that it concerns is served as it was.
-    ///
-    /// The follower calls this for each commit before it tells anyone else.
     pub fn committed(&self, committed: &Committed) {
         let mut due = Vec::new();
         for entry in &committed.entries {
-            // The organization's own log counts too: a correction may change what the page shows without a word in the page's log.
+            // The organization's own log counts too. Whether visitors notice is for the page's log to say, but that a page is as it was is cheaper
+            // to find by rendering than to prove.
             self.0.shelf.mark(entry.log(), &mut due);
         }
         self.enqueue(due);

@@ -3,6 +3,8 @@
 //! It begins with all of them if the page is behind (loaded from an old cache, slept through something), and goes on with those that change.
 //! They are rendered and encoded once, however many follow.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use futures_util::StreamExt;
 use poem::web::Data;
@@ -24,6 +26,9 @@ pub(crate) async fn stream(web: Data<&Web>, request: &Request) -> poem::Result<R
     Ok(follow(web.0, request).await?)
 }
 
+/// An event without content: scripts can't see comments, and the page must notice a line that died without a word.
+static ALIVE: LazyLock<Bytes> = LazyLock::new(|| frames::message(None, Some("alive"), ""));
+
 async fn follow(web: &Web, request: &Request) -> Result<Response> {
     let held = web.pages.hold(request.raw_path_param("slug").unwrap_or_default()).await?;
     // Joined before it is looked where the page stands, so that nothing falls between the two; what is told twice is left out by its number.
@@ -31,12 +36,13 @@ async fn follow(web: &Web, request: &Request) -> Result<Response> {
     connection.join(Room::Fragments(held.page));
     let rendition = web.pages.rendition(&held).await?;
 
-    let opening = if rendition.is_seen_at(&position(request)) {
-        frames::opening(Some(&rendition.stamp.at))
-    } else {
-        [frames::opening(None), message(&rendition.stamp, &rendition.fragments)].concat().into()
-    };
-    let mut response = EventStream::new(&web.shutdown, connection, receiver, opening, rendition.stamp.number).into_response();
+    let is_behind = !rendition.is_seen_at(&position(request));
+    let opening = frames::opening(if is_behind { None } else { Some(&rendition.stamp.at) });
+    let mut events = EventStream::new(&web.shutdown, connection, receiver, opening, rendition.stamp.number).alive_by(ALIVE.clone());
+    if is_behind {
+        events = events.then(rendition.told());
+    }
+    let mut response = events.into_response();
     // For as long as someone follows the page it is marked when it changes, and rendered, even if others have taken its place in memory.
     let messages = response.take_body().into_bytes_stream().inspect(move |_| {
         let _stays = &held;
@@ -57,7 +63,8 @@ pub(super) fn frame<'a>(page: Id<Page>, stamp: &Stamp, fragments: impl IntoItera
     Frame::fragments(page, stamp.number, message(stamp, fragments))
 }
 
-fn message<'a>(stamp: &Stamp, fragments: impl IntoIterator<Item = &'a Fragment>) -> Bytes {
+/// What all who are behind are sent: everything, encoded once.
+pub(super) fn message<'a>(stamp: &Stamp, fragments: impl IntoIterator<Item = &'a Fragment>) -> Bytes {
     frames::message(Some(&stamp.at), None, &render::frame(fragments))
 }
 

@@ -1,6 +1,7 @@
 //! One rendering of a page, ready to be sent: every encoding with its headers, made once for all who ask.
 
 use std::io::{self, Write as _};
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -8,6 +9,7 @@ use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use sha2::{Digest, Sha256};
 
+use super::live;
 use super::render::{Fragment, Rendered};
 use crate::clock::Timestamp;
 use crate::http::SecurityHeaders;
@@ -41,6 +43,7 @@ pub struct Rendition {
     identity: Face,
     gzip: Face,
     brotli: Face,
+    told: OnceLock<Bytes>,
 }
 
 impl Rendition {
@@ -58,6 +61,7 @@ impl Rendition {
             identity: Face::new(html, Encoding::Identity, security),
             gzip: Face::new(gzip, Encoding::Gzip, security),
             brotli: Face::new(brotli, Encoding::Brotli, security),
+            told: OnceLock::new(),
         })
     }
 
@@ -69,6 +73,11 @@ impl Rendition {
             Encoding::Brotli => &self.brotli,
         }
         .answer(request)
+    }
+
+    /// All of it as one message of the stream, encoded for the first one who needs it and shared by all.
+    pub fn told(&self) -> Bytes {
+        self.told.get_or_init(|| live::message(&self.stamp, &self.fragments)).clone()
     }
 
     /// How much memory it takes, near enough.

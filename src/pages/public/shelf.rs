@@ -33,12 +33,12 @@ pub(super) struct Entry {
     /// Held while the page is rendered, and until what changed has been published: one rendering at a time, announced in order.
     pub(super) making: tokio::sync::Mutex<()>,
     shown: ArcSwapOption<Rendition>,
-    /// Counts the commits that may have changed the page, beginning at 1. Raised by the follower alone.
+    /// Counts the commits that may have changed the page, beginning at 1. Raised by the store's writer alone.
     changes: AtomicU64,
     /// How many of them `shown` knows of.
     ///
-    /// A rendering reads `changes` before it opens its snapshot, and the follower raises it after the commit: what is counted is in the
-    /// snapshot. Log numbers would not do, for a correction or another day changes a page without a new one.
+    /// A rendering reads `changes` before it opens its snapshot, and the writer raises it after the commit: what is counted is in the
+    /// snapshot. Log numbers would not do, for another day changes a page without a new one.
     shown_to: AtomicU64,
     /// When it was last asked for, by the shelf's hand.
     used: AtomicU64,

@@ -94,6 +94,7 @@ pub(super) struct Redb {
     /// The writer's queue; taken away on [`close`](Self::close), which ends the writer once it is empty.
     queue: Mutex<Option<SyncSender<Run>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    hook: writer::Hook,
 }
 
 impl Redb {
@@ -107,12 +108,14 @@ impl Redb {
         let database: Shared = Arc::new(RwLock::new(Some(database)));
         let (queue, commands) = sync_channel(QUEUE);
         let (news, follower) = mpsc::unbounded_channel();
-        let writer = writer::Writer { database: database.clone(), place, cache_bytes, news };
+        let hook = writer::Hook::default();
+        let writer =
+            writer::Writer { hook: hook.clone(), doubtful: Committed::default(), database: database.clone(), place, cache_bytes, news };
         let thread = std::thread::Builder::new()
             .name("allclear-writer".into())
             .spawn(move || writer.run(&commands))
             .map_err(|error| OpenError::Failed { path: "the writer thread".into(), detail: error.to_string() })?;
-        let engine = Self { database, epoch: found.epoch, queue: Mutex::new(Some(queue)), writer: Mutex::new(Some(thread)) };
+        let engine = Self { database, epoch: found.epoch, queue: Mutex::new(Some(queue)), writer: Mutex::new(Some(thread)), hook };
         Ok((engine, follower))
     }
 
@@ -130,6 +133,12 @@ impl Redb {
         let transaction = database.begin_read().map_err(Error::internal)?;
         let tables = ReadTables::open(&transaction).map_err(Error::internal)?;
         read(Base::RedbRead(&tables))
+    }
+
+    pub(super) fn on_commit(&self, hook: impl Fn(&Committed) + Send + Sync + 'static) {
+        if self.hook.set(Box::new(hook)).is_err() {
+            tracing::error!("a store has one hook; the second is not called");
+        }
     }
 
     pub(super) fn epoch(&self) -> &str {

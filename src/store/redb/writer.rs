@@ -1,8 +1,8 @@
 //! The writer: one thread, many commands a commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::PoisonError;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -17,6 +17,11 @@ use redb::ReadableDatabase;
 const BATCH: usize = 1_024;
 /// How long the writer waits for as many commands as came last time. At 64 submitters this is worth a tenth of the throughput; alone it costs nothing.
 const GATHER: Duration = Duration::from_micros(200);
+/// How often a store that could not be opened after a fault is tried again, by the writer itself: those who only read would never ask for it.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What hears of a commit on the writer's thread, before anyone is answered.
+pub(super) type Hook = Arc<OnceLock<Box<dyn Fn(&Committed) + Send + Sync>>>;
 
 pub(super) struct Writer {
     pub(super) database: Shared,
@@ -24,12 +29,23 @@ pub(super) struct Writer {
     pub(super) cache_bytes: usize,
     /// To the one follower of this process, which hears of a commit before the callers do.
     pub(super) news: mpsc::UnboundedSender<Committed>,
+    pub(super) hook: Hook,
+    /// What a failed commit would have announced. It may have reached the disk after all: looked at once the file can be opened again.
+    pub(super) doubtful: Committed,
 }
 
 impl Writer {
-    pub(super) fn run(self, commands: &Receiver<Run>) {
+    pub(super) fn run(mut self, commands: &Receiver<Run>) {
         let mut last = 1;
-        while let Ok(first) = commands.recv() {
+        loop {
+            if self.is_away() {
+                if !refuse_for(RETRY, commands) {
+                    break;
+                }
+                self.reopen();
+                continue;
+            }
+            let Ok(first) = commands.recv() else { break };
             let batch = gather(first, commands, last);
             last = batch.len();
             self.commit(batch);
@@ -38,7 +54,11 @@ impl Writer {
         *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn commit(&self, batch: Vec<Run>) {
+    fn is_away(&self) -> bool {
+        self.database.read().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    fn commit(&mut self, batch: Vec<Run>) {
         let mut answers = Vec::with_capacity(batch.len());
         let mut committed = Committed::default();
         let durable = {
@@ -58,7 +78,9 @@ impl Writer {
             return;
         }
         // Answered after the file was looked at again: a retry then finds a store that works, if it can.
-        self.reopen(committed.entries);
+        self.doubtful.entries.extend(committed.entries);
+        self.doubtful.signals.extend(committed.signals);
+        self.reopen();
         for answer in answers {
             answer(Err(unavailable()));
         }
@@ -66,13 +88,16 @@ impl Writer {
 
     fn announce(&self, committed: Committed) {
         if !committed.entries.is_empty() || !committed.signals.is_empty() {
+            if let Some(hook) = self.hook.get() {
+                hook(&committed);
+            }
             // Nobody follows a store that is only copied or inspected.
             let _ = self.news.send(committed);
         }
     }
 
     /// Opens the file anew after a fault, since redb writes nothing after the first failed write. Memory has no file to open again.
-    fn reopen(&self, doubtful: Vec<LogEntry>) {
+    fn reopen(&mut self) {
         if let Place::Memory = self.place {
             return;
         }
@@ -81,12 +106,27 @@ impl Writer {
         match self.place.open(self.cache_bytes) {
             Ok(database) => {
                 tracing::warn!("the store was opened anew after a fault");
-                // The failed commit may have reached the disk after all; what is durable must be announced.
-                let entries = durable_of(&database, doubtful);
+                let Committed { entries, signals } = std::mem::take(&mut self.doubtful);
+                let entries = durable_of(&database, entries);
                 *guard = Some(database);
-                self.announce(Committed { entries, signals: Vec::new() });
+                drop(guard);
+                // A connection closed without need comes back; one that stays open against the store does not go.
+                self.announce(Committed { entries, signals });
             }
-            Err(error) => tracing::error!(%error, "the store can't be opened; the next change tries again"),
+            Err(error) => tracing::error!(%error, "the store can't be opened; it is tried again"),
+        }
+    }
+}
+
+/// Refuses every command for a while, by dropping it: trying the disk for each of them would keep readers from their turn. False when the store
+/// is being closed.
+fn refuse_for(time: Duration, commands: &Receiver<Run>) -> bool {
+    let start = monotonic();
+    loop {
+        match commands.recv_timeout(time.saturating_sub(start.elapsed())) {
+            Ok(refused) => drop(refused),
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
         }
     }
 }
