@@ -117,9 +117,7 @@ impl App {
             },
             None => match self.0.settings.registration {
                 Registration::Open => Ok(Door::Open),
-                Registration::Invite => {
-                    Err(Error::Forbidden("an account needs an invitation here; ask an admin of your organization for one".into()))
-                }
+                Registration::Invite => Err(Error::Forbidden("accounts are by invitation here; ask whoever runs this instance".into())),
                 Registration::Closed => Err(Error::Forbidden("registration is closed".into())),
             },
         }

@@ -62,9 +62,7 @@ pub(super) fn typed(fields: &Fields) -> AccountValues {
 fn open(registration: Registration) -> Result<()> {
     match registration {
         Registration::Open => Ok(()),
-        Registration::Invite => {
-            Err(Error::Forbidden("an account needs an invitation here; ask an admin of your organization for one".into()))
-        }
+        Registration::Invite => Err(Error::Forbidden("accounts are by invitation here; ask whoever runs this instance".into())),
         Registration::Closed => Err(Error::Forbidden("registration is closed".into())),
     }
 }

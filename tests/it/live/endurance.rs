@@ -42,12 +42,17 @@ async fn who_comes_back_hears_what_was_missed_once_and_in_order() {
 async fn a_past_that_cannot_be_given_is_a_reset() {
     let server = Server::start().await;
     let ada = server.sign_up("ada").await;
-    let api = ada.service("API").await;
+    let (api, last) = (ada.service("API").await, ada.service("Last").await);
     let (base, page) = (server.base(), page_room(&ada));
     let mut socket = Socket::open(&base, "").await;
     let start = socket.join(&page, None).await;
     assert_eq!(socket.ask(json!({ "action": "leave", "room": page })).await["type"], "left");
-    change_service(server.app(), &ada.org_id, &api, positions(1..=1_001)).await;
+    let mut end = Socket::open(&base, &ada.cookie()).await;
+    end.join(&format!("service:{last}"), None).await;
+    change_service(server.app(), &ada.org_id, &api, positions(1..=1_000)).await;
+    change_service(server.app(), &ada.org_id, &last, positions(5_000..=5_000)).await;
+    // Once the last one is announced, nothing of the flood is still to come.
+    end.event().await;
 
     let epoch = server.app().epoch();
     let head = format!("{epoch}:{}", seq(&start) + 1_001);
