@@ -98,6 +98,22 @@ impl Me {
         }
     }
 
+    /// What this request was answered before, in whichever of the caller's organizations: asked for first by what makes something new, since a key is the
+    /// caller's and not an organization's.
+    ///
+    /// # Errors
+    /// `Invalid`, under `Idempotency-Key`, when the key was used with another body.
+    pub async fn again<P: Permission, T: Serialize + DeserializeOwned + Send + 'static>(&self, once: &Option<Once>) -> Result<Option<T>> {
+        if once.is_none() {
+            return Ok(None);
+        }
+        match self.earlier::<P, T>(once.clone()).await {
+            Ok((answer, _)) => Ok(Some(answer)),
+            Err(Error::NotFound) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
     /// The answer that was kept for a request in any of the caller's organizations.
     async fn earlier<P: Permission, T: Serialize + DeserializeOwned + Send + 'static>(&self, once: Option<Once>) -> Result<(T, bool)> {
         for org in self.app.organizations_of(&self.caller).await? {

@@ -75,8 +75,11 @@ impl Groups {
         body: Input<NewServiceGroup>,
     ) -> Answer<Created<dto::Group>, Writing> {
         let (NewServiceGroup { name, position, organization_id }, bytes) = body.into_parts();
-        let org = me.home(organization_id.as_deref()).await?;
         let once = repeat.once(&me.caller, &bytes)?;
+        if let Some(thing) = me.again::<Edit, _>(&once).await? {
+            return Ok(Created { thing, replayed: true });
+        }
+        let org = me.home(organization_id.as_deref()).await?;
         let made = me.app.change_once(me.actor(), org, once, move |tx: &mut OrgTx<'_, Edit>| {
             Ok(group::create(tx, group::NewGroup { name, position })?.map(|group| dto::Group::versioned(org, &group)))
         });

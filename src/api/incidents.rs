@@ -60,8 +60,11 @@ impl Incidents {
         body: Input<NewIncident>,
     ) -> Answer<Created<dto::Incident>, Writing> {
         let (input, bytes) = body.into_parts();
-        let org = home(&me, &input).await?;
         let once = repeat.once(&me.caller, &bytes)?;
+        if let Some(thing) = me.again::<Respond, _>(&once).await? {
+            return Ok(Created { thing, replayed: true });
+        }
+        let org = home(&me, &input).await?;
         let new = input.parse()?;
         let opened = me.app.change_once(me.actor(), org, once, move |tx: &mut OrgTx<'_, Respond>| {
             let change = incident::open(tx, new)?;

@@ -134,8 +134,11 @@ impl Services {
         body: Input<NewService>,
     ) -> Answer<Created<dto::Service>, Writing> {
         let (input, bytes) = body.into_parts();
-        let org = me.home(input.organization_id.as_deref()).await?;
         let once = repeat.once(&me.caller, &bytes)?;
+        if let Some(thing) = me.again::<Edit, _>(&once).await? {
+            return Ok(Created { thing, replayed: true });
+        }
+        let org = me.home(input.organization_id.as_deref()).await?;
         let new = input.parse()?;
         let made = me.app.change_once(me.actor(), org, once, move |tx: &mut OrgTx<'_, Edit>| Ok(shown(org, service::create(tx, new)?)));
         let (thing, replayed) = made.await?;

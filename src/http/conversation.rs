@@ -29,7 +29,8 @@ pub(super) struct Protocols {
 impl Protocols {
     pub(super) fn new(limits: &Limits) -> Self {
         let mut http1 = http1::Builder::new();
-        http1.header_read_timeout(None::<Duration>).max_buf_size(limits.head_bytes.max(8_192));
+        // The buffer may grow past its limit by what a read has room for; the head itself may not.
+        http1.header_read_timeout(None::<Duration>).max_header_size(limits.head_bytes).max_buf_size(limits.head_bytes.max(8_192));
         if limits.head_fields != 100 {
             http1.max_headers(limits.head_fields);
         }

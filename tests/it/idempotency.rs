@@ -44,6 +44,11 @@ async fn a_key_belongs_to_a_caller_and_a_path() {
     assert_ne!(one.id(), two.id());
     assert!(group.id().starts_with("grp_"));
     assert_eq!(ada.new_events().await, ["service.created", "service.created", "group.created"]);
+
+    // Also across the caller's organizations: another one named is another body.
+    let own = editor.all("/api/users/organizations").await.into_iter().map(|org| org["id"].clone()).find(|id| *id != ada.org_id);
+    let other = json!({ "name": "API", "organization_id": own.expect("an organization of their own") });
+    assert_eq!(editor.post_once("/api/services", "k", &other).await.wrong_fields(), ["Idempotency-Key"]);
 }
 
 #[tokio::test]
