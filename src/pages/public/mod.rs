@@ -9,7 +9,7 @@
 //! | `renderer.rs` | makes renditions, once for all who wait, and announces what changed |
 //! | `live.rs` | the stream that keeps an open page up to date |
 //!
-//! The way of a change: the follower marks the page; from then on nobody is served the old one; the renderer, or whoever asks first, makes the
+//! The way of a change: the store's writer marks the page; from then on nobody is served the old one; the renderer, or whoever asks first, makes the
 //! new one; its fragments that differ go to all who follow the page, in one frame.
 
 mod cache;
