@@ -36,14 +36,17 @@ event_types! {
     ServiceUpdated = "service.updated";
     ServiceStatusChanged = "service.status_changed";
     ServiceDeleted = "service.deleted";
+    ServiceRestored = "service.restored";
     GroupCreated = "group.created";
     GroupUpdated = "group.updated";
     GroupDeleted = "group.deleted";
+    GroupRestored = "group.restored";
     IncidentOpened = "incident.opened";
     IncidentUpdated = "incident.updated";
     IncidentResolved = "incident.resolved";
     IncidentReopened = "incident.reopened";
     IncidentDeleted = "incident.deleted";
+    IncidentRestored = "incident.restored";
 }
 
 /// What an event speaks of.

@@ -100,7 +100,7 @@ impl Groups {
     ) -> Answer<Found<dto::Group>, Reading> {
         let id: Id<Group> = caller::id(&id)?;
         let org = me.org_of(id).await?;
-        let group = me.app.read(me.actor(), org, move |view: &OrgView<'_, Read>| view.get(id)).await?;
+        let group = me.app.read(me.actor(), org, move |view: &OrgView<'_, Read>| group::live(view, id)).await?;
         Ok(Found { thing: dto::Group::versioned(org, &group), known })
     }
 

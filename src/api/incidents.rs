@@ -300,7 +300,7 @@ impl Place {
 
     /// The incident, if it touches the service that the path names.
     fn find(self, view: &impl Reads) -> Result<Incident> {
-        let incident = view.get(self.incident)?;
+        let incident = incident::live(view, self.incident)?;
         if self.service.is_none_or(|service| incident.touches(service)) { Ok(incident) } else { Err(Error::NotFound) }
     }
 

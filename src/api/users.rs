@@ -11,7 +11,6 @@ use super::caller::{Me, Visitor};
 use super::dto;
 use super::input::{Input, input};
 use crate::app::{SignUpInput, SignedIn};
-use crate::domain::user;
 use crate::error::{Error, Result};
 use crate::http::SessionCookie;
 use crate::web::Web;
@@ -107,8 +106,7 @@ impl Users {
     #[oai(path = "/users/auth/profile", method = "put", operation_id = "update_profile")]
     async fn update_profile(&self, me: Me, body: Input<ProfilePatch>) -> Answer<Shown<dto::Profile>, Own> {
         if let Some(full_name) = body.into_value().full_name {
-            let id = me.caller.user.id;
-            me.app.system_change(me.actor(), move |tx| user::rename(tx, id, &full_name)).await?;
+            me.app.rename(&me.caller, full_name).await?;
         }
         Ok(Shown(profile(&me).await?))
     }

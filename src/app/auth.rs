@@ -1,5 +1,8 @@
 //! Signing up, in and out: the parts of it that take time (hashing) or remember strangers (throttling), around the operations on accounts.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -128,7 +131,7 @@ impl App {
         self.0.settings.registration
     }
 
-    async fn found(&self, parsed: SignUp, password: String, door: Door) -> Result<User> {
+    pub(super) async fn found(&self, parsed: SignUp, password: String, door: Door) -> Result<User> {
         let hash = self.hash(password).await?;
         let ids = self.0.ids.clone();
         let org: OrgId = ids.next(self.0.clock.now());
@@ -169,7 +172,7 @@ impl App {
         }
     }
 
-    async fn begin_session(&self, user: User, origin: Origin) -> Result<SignedIn> {
+    pub(super) async fn begin_session(&self, user: User, origin: Origin) -> Result<SignedIn> {
         let lifetime = self.0.settings.sessions;
         let (session, profile) = self
             .system_change(Actor::System("sign-in"), move |tx| {
@@ -220,6 +223,46 @@ impl App {
             Ok(())
         })
         .await
+    }
+
+    /// The caller's sessions that still hold, the last used first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn sessions_of(&self, caller: &Caller) -> Result<Vec<Session>> {
+        let (user, lifetime) = (caller.user.id, self.0.settings.sessions);
+        self.system_read(move |view| session::live_of(view, user, lifetime)).await
+    }
+
+    /// Ends one of the caller's sessions and what was opened through it.
+    ///
+    /// # Errors
+    /// `NotFound` for one that is over or somebody else's; `Unauthenticated` when the caller's own is over.
+    pub async fn end_session(&self, caller: &Caller, id: Id<Session>) -> Result<()> {
+        let (user, by) = (caller.user.id, caller.session);
+        self.system_change(Actor::System("sessions"), move |tx| session::end_own(tx, user, by, id)).await
+    }
+
+    /// Ends all of the caller's sessions but the one asked through, and what was opened through them.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when the caller's own is over.
+    pub async fn end_other_sessions(&self, caller: &Caller) -> Result<()> {
+        let (user, by) = (caller.user.id, caller.session);
+        self.system_change(Actor::System("sessions"), move |tx| {
+            tx.find(by)?.ok_or(Error::Unauthenticated)?;
+            session::end_others(tx, user, Some(by))
+        })
+        .await
+    }
+
+    /// Gives the caller another name.
+    ///
+    /// # Errors
+    /// `Invalid` for a bad name; `NotFound` when the account is gone.
+    pub async fn rename(&self, caller: &Caller, full_name: String) -> Result<User> {
+        let id = caller.user.id;
+        self.system_change(caller.actor(), move |tx| user::rename(tx, id, &full_name)).await
     }
 
     /// The caller with their organizations.

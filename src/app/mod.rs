@@ -1,6 +1,7 @@
 //! `App`: the only road to the store. Every change, whoever asks, goes through [`App::change`].
 
 mod auth;
+mod demo;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,8 @@ use crate::store::{
 use crate::throttle::Throttle;
 use crate::token::Keys;
 pub use auth::{Caller, SignUpInput, SignedIn};
+pub use demo::DemoAdmin;
+pub(crate) use demo::unguessable;
 
 /// What the operator decides about the application itself.
 #[derive(Debug, Clone)]

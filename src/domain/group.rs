@@ -1,18 +1,22 @@
 //! Groups: services shown together.
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
+use super::order::{self, Direction};
 use super::organization::fresh;
 use super::service::{self, Service};
 use super::text;
 use crate::access::Edit;
 use crate::clock::Timestamp;
-use crate::error::{Check, Result};
+use crate::error::{Check, Error, Result};
 use crate::event::{Change, Event, EventType};
 use crate::id::{Id, Kind};
 use crate::store::{AnyIndex, Document, Index, OrgDocument, OrgTx, Page, Reads, Scan};
 
-/// Services shown together under one name.
+/// Services shown together under one name. A deleted one stays as a tombstone, so that it can come back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// Its id.
@@ -27,14 +31,21 @@ pub struct Group {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// Set on a tombstone.
+    #[serde(default)]
+    pub deleted_at: Option<Timestamp>,
+    /// On a tombstone: the services that it held, in the order shown.
+    #[serde(default)]
+    pub released: Vec<Id<Service>>,
 }
 
 impl Kind for Group {
     const PREFIX: &'static str = "grp";
 }
 impl Group {
-    /// In the order shown.
-    pub const BY_POSITION: Index<Group, (), i64> = Index { number: 1, group: &[], sort: &["position"], key: |g| Some(((), g.position)) };
+    /// Those not deleted, in the order shown.
+    pub const BY_POSITION: Index<Group, (), i64> =
+        Index { number: 1, group: &[], sort: &["position"], key: |g| g.deleted_at.is_none().then_some(((), g.position)) };
 }
 impl Document for Group {
     const NAME: &'static str = "groups";
@@ -77,7 +88,16 @@ pub fn create(tx: &mut OrgTx<'_, Edit>, input: NewGroup) -> Result<Change<Group>
         Some(position) => position,
         None => tx.scan(Group::BY_POSITION.of(()).newest().limit(1))?.items.first().map_or(0, |last| last.position + 1),
     };
-    let group = Group { id: tx.new_id(), version: 1, name: name.unwrap_or_default(), position, created_at: tx.now(), updated_at: tx.now() };
+    let group = Group {
+        id: tx.new_id(),
+        version: 1,
+        name: name.unwrap_or_default(),
+        position,
+        created_at: tx.now(),
+        updated_at: tx.now(),
+        deleted_at: None,
+        released: Vec::new(),
+    };
     tx.put(&group)?;
     let event = Event::group(EventType::GroupCreated, &group).with("name", &group.name).with("position", group.position);
     Ok(Change::of(group, event))
@@ -88,7 +108,7 @@ pub fn create(tx: &mut OrgTx<'_, Edit>, input: NewGroup) -> Result<Change<Group>
 /// # Errors
 /// `NotFound`; `Stale`; `Invalid` for a bad name or position.
 pub fn update(tx: &mut OrgTx<'_, Edit>, id: Id<Group>, patch: GroupPatch, expected: Option<u64>) -> Result<Change<Group>> {
-    let before = tx.get(id)?;
+    let before = live(tx, id)?;
     fresh(before.version, expected)?;
     let mut check = Check::new();
     let name = check.take(patch.name.map(|name| text::line("name", &name, 1, 200)).transpose())?.flatten();
@@ -116,7 +136,7 @@ pub fn update(tx: &mut OrgTx<'_, Edit>, id: Id<Group>, patch: GroupPatch, expect
 /// # Errors
 /// `NotFound`; `Stale`.
 pub fn delete(tx: &mut OrgTx<'_, Edit>, id: Id<Group>, expected: Option<u64>) -> Result<Change<()>> {
-    let group = tx.get(id)?;
+    let group = live(tx, id)?;
     fresh(group.version, expected)?;
     let members = tx.scan(Service::BY_POSITION.of(()))?.items.into_iter().filter(|service| service.group_id == Some(id));
     let mut released = Vec::new();
@@ -127,12 +147,65 @@ pub fn delete(tx: &mut OrgTx<'_, Edit>, id: Id<Group>, expected: Option<u64>) ->
         tx.put(&service)?;
         released.push(service.id);
     }
-    tx.delete(id);
+    let (version, deleted_at) = (group.version + 1, Some(tx.now()));
+    tx.put(&Group { version, deleted_at, updated_at: tx.now(), released: released.clone(), ..group.clone() })?;
     let event = Event::group(EventType::GroupDeleted, &group)
         .without("name", &group.name)
         .without("position", group.position)
         .without("services", &released);
     Ok(Change::of((), Event { services: released, ..event }))
+}
+
+/// Brings a deleted group back, with those of its services that are still there and in no other group by now.
+///
+/// # Errors
+/// `NotFound`; `Conflict` when it is not deleted.
+pub fn restore(tx: &mut OrgTx<'_, Edit>, id: Id<Group>) -> Result<Change<Group>> {
+    let tombstone = tx.get(id)?;
+    if tombstone.deleted_at.is_none() {
+        return Err(Error::Conflict("this group is not deleted".into()));
+    }
+    let mut taken = Vec::new();
+    for released in &tombstone.released {
+        let Some(service) = tx.find(*released)? else { continue };
+        if service.deleted_at.is_none() && service.group_id.is_none() {
+            tx.put(&Service { group_id: Some(id), version: service.version + 1, updated_at: tx.now(), ..service })?;
+            taken.push(*released);
+        }
+    }
+    let (version, updated_at) = (tombstone.version + 1, tx.now());
+    let group = Group { version, updated_at, deleted_at: None, released: Vec::new(), ..tombstone };
+    tx.put(&group)?;
+    let event = Event::group(EventType::GroupRestored, &group)
+        .with("name", &group.name)
+        .with("position", group.position)
+        .with("services", &taken);
+    Ok(Change::of(group, Event { services: taken, ..event }))
+}
+
+/// Moves a group past its neighbour; at the end nothing happens. An event for each group whose position changes.
+///
+/// # Errors
+/// `NotFound`.
+pub fn shift(tx: &mut OrgTx<'_, Edit>, id: Id<Group>, direction: Direction) -> Result<Change<Group>> {
+    live(tx, id)?;
+    let row = list(tx, |scan| scan)?.items.into_iter().map(|group| (group.id, group.position)).collect();
+    let mut events = Vec::new();
+    for (moved, position) in order::shift(row, id, direction) {
+        let before = tx.get(moved)?;
+        let after = Group { position, version: before.version + 1, updated_at: tx.now(), ..before.clone() };
+        tx.put(&after)?;
+        events.push(Event::group(EventType::GroupUpdated, &after).change("position", before.position, after.position));
+    }
+    Ok(Change::all(live(tx, id)?, events))
+}
+
+/// A group that is not deleted.
+///
+/// # Errors
+/// `NotFound`.
+pub fn live(view: &impl Reads, id: Id<Group>) -> Result<Group> {
+    view.get(id).and_then(|group| if group.deleted_at.is_none() { Ok(group) } else { Err(Error::NotFound) })
 }
 
 /// The groups in the order shown.

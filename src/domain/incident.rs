@@ -2,6 +2,8 @@
 
 mod operations;
 #[cfg(test)]
+mod restore_tests;
+#[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
@@ -11,12 +13,12 @@ use super::service::Service;
 use super::status::{Impact, IncidentStatus, ServiceStatus};
 use crate::access::ActorRef;
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
 use crate::store::{AnyIndex, Document, Index, OrgDocument, Page, Reads, Scan};
-pub use operations::{Details, IncidentPatch, NewUpdate, OpenIncident, correct, delete, open, post_update, update};
+pub use operations::{Details, IncidentPatch, NewUpdate, OpenIncident, correct, delete, open, post_update, restore, update};
 
-/// Something went wrong, and what is being said about it.
+/// Something went wrong, and what is being said about it. A deleted one stays as a tombstone that nothing finds, so that it can come back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
     /// Its id.
@@ -44,6 +46,9 @@ pub struct Incident {
     pub created_at: Timestamp,
     /// When anything of it last changed.
     pub updated_at: Timestamp,
+    /// Set on a tombstone.
+    #[serde(default)]
+    pub deleted_at: Option<Timestamp>,
 }
 
 /// A service that an incident touches.
@@ -82,11 +87,15 @@ impl Kind for Incident {
 }
 impl Incident {
     /// `open` ones by when they began, `closed` ones by when they were over.
-    pub const BY_STATE: Index<Incident, String, Timestamp> =
-        Index { number: 1, group: &["state"], sort: &["at"], key: |i| Some((i.state().into(), i.resolved_at.unwrap_or(i.started_at))) };
+    pub const BY_STATE: Index<Incident, String, Timestamp> = Index {
+        number: 1,
+        group: &["state"],
+        sort: &["at"],
+        key: |i| i.deleted_at.is_none().then(|| (i.state().into(), i.resolved_at.unwrap_or(i.started_at))),
+    };
     /// All, by when they began.
     pub const BY_START: Index<Incident, (), Timestamp> =
-        Index { number: 2, group: &[], sort: &["started_at"], key: |i| Some(((), i.started_at)) };
+        Index { number: 2, group: &[], sort: &["started_at"], key: |i| i.deleted_at.is_none().then_some(((), i.started_at)) };
 
     /// `open` or `closed`.
     pub fn state(&self) -> &'static str {
@@ -154,6 +163,14 @@ impl Document for IncidentLink {
     }
 }
 impl OrgDocument for IncidentLink {}
+
+/// An incident that is not deleted.
+///
+/// # Errors
+/// `NotFound`.
+pub fn live(view: &impl Reads, id: Id<Incident>) -> Result<Incident> {
+    view.get(id).and_then(|incident| if incident.deleted_at.is_none() { Ok(incident) } else { Err(Error::NotFound) })
+}
 
 /// Which incidents to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

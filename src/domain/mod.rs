@@ -4,10 +4,12 @@
 
 pub mod account;
 pub mod answered;
+pub mod directory;
 pub mod group;
 pub mod incident;
 pub mod instance;
 pub mod member;
+pub mod order;
 pub mod organization;
 pub mod page;
 pub mod password;

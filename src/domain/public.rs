@@ -6,6 +6,7 @@
 //! - Of what an incident touches, the public services are seen, of one that is over only those that they saw it touch; its impact is derived from
 //!   them alone, unless the responder set it.
 //! - A group is seen while it holds a service that is seen.
+//! - What is deleted is seen no more until it is restored; but a public service's name stays where incidents speak of it.
 //! - Actors and authors are never seen.
 
 use serde::Serialize;
@@ -184,7 +185,7 @@ impl OrgView<'_, Public> {
     /// # Errors
     /// What the store says.
     pub fn group(&self, id: Id<Group>) -> Result<Option<PublicGroup>> {
-        self.all().find(id)?.map_or(Ok(None), |group| self.seen(group))
+        self.all().find(id)?.filter(|group: &Group| group.deleted_at.is_none()).map_or(Ok(None), |group| self.seen(group))
     }
 
     fn seen(&self, group: Group) -> Result<Option<PublicGroup>> {
@@ -197,7 +198,7 @@ impl OrgView<'_, Public> {
     /// # Errors
     /// What the store says.
     pub fn incident(&self, id: Id<Incident>) -> Result<Option<PublicIncident>> {
-        match self.all().find(id)? {
+        match self.all().find(id)?.filter(|incident: &Incident| incident.deleted_at.is_none()) {
             Some(incident) => self.publish(incident),
             None => Ok(None),
         }

@@ -55,10 +55,25 @@ pub fn project(before: &OrgView<'_, Public>, after: &OrgView<'_, Public>, events
             continue;
         }
         done.push(event.target);
-        let kinds: Vec<_> = events.iter().filter(|other| other.target == event.target).map(|event| (event.kind, keys(event))).collect();
-        public.extend(difference(before, after, event.target, &kinds, at)?);
-        if let Target::Service(service) = event.target {
-            public.extend(knock_on(before, after, service, at)?);
+        let same: Vec<&Event> = events.iter().filter(|other| other.target == event.target).collect();
+        let kinds: Vec<_> = same.iter().map(|event| (event.kind, keys(event))).collect();
+        let told = difference(before, after, event.target, &kinds, at)?;
+        match event.target {
+            Target::Service(service) => {
+                public.extend(told);
+                public.extend(knock_on(before, after, service, at)?);
+            }
+            // An incident that visitors don't see, since all that was said of it was private, may still change a service that they see.
+            Target::Incident(_) if told.is_empty() => {
+                let services: Vec<_> = same.iter().flat_map(|event| event.services.iter().copied()).collect();
+                public.extend(of_services(before, after, &services, EventType::ServiceStatusChanged, at)?);
+            }
+            // That its services are in no group when a group goes is plain; which of them come back with it must be told.
+            Target::Group(_) if event.kind == EventType::GroupRestored => {
+                public.extend(told);
+                public.extend(of_services(before, after, &event.services, EventType::ServiceUpdated, at)?);
+            }
+            Target::Organization(_) | Target::Group(_) | Target::Incident(_) => public.extend(told),
         }
     }
     Ok(public)
@@ -90,6 +105,21 @@ pub fn pages(view: &OrgView<'_, Public>) -> Result<Vec<Page>> {
 
 fn keys(event: &Event) -> Vec<String> {
     event.before.keys().chain(event.after.keys()).cloned().collect()
+}
+
+/// What visitors notice of these services, each told once.
+fn of_services(
+    before: &Side<'_, '_>,
+    after: &Side<'_, '_>,
+    services: &[Id<Service>],
+    kind: EventType,
+    at: Timestamp,
+) -> Result<Vec<PublicEvent>> {
+    let (mut public, mut done) = (Vec::new(), HashSet::new());
+    for service in services.iter().filter(|service| done.insert(**service)) {
+        public.extend(difference(before, after, Target::Service(*service), &[(kind, Vec::new())], at)?);
+    }
+    Ok(public)
 }
 
 /// What a service takes with it that nobody asked to change: the group that it is the first or the last public one of, and, where it appears or

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::group;
 use super::incident::{self, Details, IncidentPatch};
 use super::service::{self, ServicePatch, Visibility};
 use super::status::{Impact, IncidentStatus, ServiceStatus::*};
@@ -242,4 +243,108 @@ fn history_is_cut_by_days() {
     assert_eq!(org.page().days[13].incidents.len(), 1);
     org.advance(Duration::from_secs(86_400));
     assert!(org.page().days.iter().all(|day| day.incidents.is_empty()));
+}
+
+#[test]
+fn what_comes_back_is_told_like_something_new() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    let (incident, api) = (org.open("Checkout fails", [("API", MajorOutage)]), org.named("API"));
+    org.change(move |tx| incident::delete(tx, incident, None)).unwrap();
+    org.new_logs();
+    org.change(move |tx| incident::restore(tx, incident)).unwrap();
+    let (_, heard) = org.new_logs();
+    assert_eq!(types(&heard), ["incident.opened"]);
+    assert_eq!(heard[0]["data"]["after"]["services"], json!([{ "id": api, "name": "API", "status": "major_outage" }]));
+    assert_eq!(heard[0]["data"]["after"]["updates"][0]["message"], "We are looking.");
+    assert_eq!(org.page().active.len(), 1);
+    assert_eq!(types(&org.replay())[2..], ["incident.opened", "incident.deleted", "incident.opened"]);
+
+    org.change(move |tx| service::delete(tx, api, None)).unwrap();
+    org.new_logs();
+    org.change(move |tx| service::restore(tx, api)).unwrap();
+    let (_, heard) = org.new_logs();
+    assert_eq!(types(&heard), ["service.created"]);
+    assert_eq!(heard[0]["data"]["after"]["status"], "major_outage");
+}
+
+#[test]
+fn a_group_comes_back_with_its_public_services_alone() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    let (core, api) = (org.group("Core"), org.named("API"));
+    let secret = org.service("Ledger", Visibility::Private, Operational);
+    let into_core = ServicePatch { group_id: Some(Some(core)), ..ServicePatch::default() };
+    org.patch(api, into_core.clone());
+    org.patch(secret, into_core);
+    org.change(move |tx| group::delete(tx, core, None)).unwrap();
+    org.new_logs();
+    org.change(move |tx| group::restore(tx, core)).unwrap();
+    let (members, heard) = org.new_logs();
+    assert_eq!(members[0]["data"]["after"]["services"], json!([api, secret]));
+    assert_eq!(types(&heard), ["group.created", "service.updated"]);
+    assert_eq!(heard[1]["subject"]["id"], json!(api));
+    assert_eq!(heard[1]["data"]["after"], json!({ "group_id": core, "group": "Core" }));
+    let text = format!("{heard:?} {:?}", org.replay());
+    assert!(!text.contains("Ledger") && !text.contains(&secret.to_string()), "{text}");
+
+    org.show(api, Visibility::Private);
+    org.change(move |tx| group::delete(tx, core, None)).unwrap();
+    org.new_logs();
+    org.change(move |tx| group::restore(tx, core)).unwrap();
+    assert_eq!(org.new_logs().1.len(), 0, "a group of private services is nobody's business");
+}
+
+#[test]
+fn restoring_tells_nothing_of_a_private_past() {
+    let mut org = TestOrg::new();
+    let secret = org.service("Ledger", Visibility::Private, Operational);
+    let over = org.open("Old secret trouble", [("Ledger", MajorOutage)]);
+    org.resolve(over);
+    let open = org.open("Open secret trouble", [("Ledger", PartialOutage)]);
+    for incident in [over, open] {
+        org.change(move |tx| incident::delete(tx, incident, None)).unwrap();
+    }
+    org.show(secret, Visibility::Public);
+    org.new_logs();
+
+    org.change(move |tx| incident::restore(tx, over)).unwrap();
+    assert_eq!(org.new_logs().1.len(), 0);
+    org.change(move |tx| incident::restore(tx, open)).unwrap();
+    let (_, heard) = org.new_logs();
+    assert_eq!(types(&heard), ["service.status_changed"], "what the service is now is seen, but not why");
+    assert_eq!(heard[0]["data"], json!({ "before": { "status": "operational" }, "after": { "status": "partial_outage" } }));
+    assert!(org.page().active.is_empty());
+    let all = format!("{:?} {}", heard, everything(&mut org));
+    assert!(!all.contains("secret trouble") && !all.contains("We are looking"), "{all}");
+}
+
+#[test]
+fn a_restored_incident_names_no_more_than_it_did() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    let secret = org.service("Ledger", Visibility::Private, Operational);
+    let incident = org.open("Something fails", [("API", DegradedPerformance), ("Ledger", MajorOutage)]);
+    org.resolve(incident);
+    org.change(move |tx| incident::delete(tx, incident, None)).unwrap();
+    org.show(secret, Visibility::Public);
+    org.new_logs();
+    org.change(move |tx| incident::restore(tx, incident)).unwrap();
+    let (_, heard) = org.new_logs();
+    assert_eq!(types(&heard), ["incident.opened"]);
+    assert!(!heard[0].to_string().contains("Ledger"), "{}", heard[0]);
+    assert_eq!(heard[0]["data"]["after"]["impact"], "minor");
+    let page = org.page();
+    assert_eq!(page.days[0].incidents[0].affected.iter().map(|affected| affected.name.as_str()).collect::<Vec<_>>(), ["API"]);
+}
+
+#[test]
+fn what_became_private_meanwhile_comes_back_unheard() {
+    let mut org = TestOrg::new().with_service("Ledger", Operational);
+    let (incident, ledger) = (org.open("Ledger is down", [("Ledger", MajorOutage)]), org.named("Ledger"));
+    org.change(move |tx| incident::delete(tx, incident, None)).unwrap();
+    org.show(ledger, Visibility::Private);
+    org.change(move |tx| service::delete(tx, ledger, None)).unwrap();
+    org.new_logs();
+    org.change(move |tx| service::restore(tx, ledger)).unwrap();
+    org.change(move |tx| incident::restore(tx, incident)).unwrap();
+    assert_eq!(org.new_logs().1.len(), 0);
+    assert!(!everything(&mut org).contains("Ledger"));
 }

@@ -1,9 +1,13 @@
 //! Services: the things that have a status.
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
-use super::group::Group;
+use super::group::{self, Group};
 use super::incident::Incident;
+use super::order::{self, Direction};
 use super::organization::fresh;
 use super::status::{self, ServiceStatus};
 use super::text;
@@ -157,9 +161,10 @@ fn parse_description(text: &str) -> Result<String> {
 }
 
 fn existing_group(tx: &impl Reads, id: Id<Group>) -> Result<Id<Group>> {
-    match tx.find(id)? {
-        Some(group) => Ok(group.id),
-        None => Err(Error::invalid("group_id", "must be the id of a group of this organization")),
+    match group::live(tx, id) {
+        Ok(group) => Ok(group.id),
+        Err(Error::NotFound) => Err(Error::invalid("group_id", "must be the id of a group of this organization")),
+        Err(other) => Err(other),
     }
 }
 
@@ -188,14 +193,20 @@ pub fn create(tx: &mut OrgTx<'_, Edit>, input: NewService) -> Result<Change<Serv
         deleted_at: None,
     };
     tx.put(&service)?;
-    let event = Event::service(EventType::ServiceCreated, &service)
+    let created = ServiceState { status: service.own_status, service };
+    let event = appeared(EventType::ServiceCreated, &created);
+    Ok(Change::of(created, event))
+}
+
+/// A service that was not there before, with all that it is.
+fn appeared(kind: EventType, ServiceState { service, status }: &ServiceState) -> Event {
+    Event::service(kind, service)
         .with("name", &service.name)
         .with("description", &service.description)
-        .with("status", service.own_status)
+        .with("status", status)
         .with("visibility", service.visibility)
         .with("group_id", service.group_id)
-        .with("position", service.position);
-    Ok(Change::of(ServiceState { status: service.own_status, service }, event))
+        .with("position", service.position)
 }
 
 /// Changes a service: what it is and, if the patch says so, its status; two events when both change.
@@ -282,6 +293,46 @@ pub fn delete(tx: &mut OrgTx<'_, Edit>, id: Id<Service>, expected: Option<u64>) 
         .without("group_id", before.group_id)
         .without("position", before.position);
     Ok(Change::of((), event))
+}
+
+/// Brings a deleted service back as it was; in no group, if its group is gone by now.
+///
+/// # Errors
+/// `NotFound`; `Conflict` when it is not deleted.
+pub fn restore(tx: &mut OrgTx<'_, Edit>, id: Id<Service>) -> Result<Change<ServiceState>> {
+    let tombstone = tx.get(id)?;
+    if tombstone.deleted_at.is_none() {
+        return Err(Error::Conflict("this service is not deleted".into()));
+    }
+    let group_id = match tombstone.group_id.map(|group| group::live(tx, group)).transpose() {
+        Ok(group) => group.map(|group| group.id),
+        Err(Error::NotFound) => None,
+        Err(other) => return Err(other),
+    };
+    let service = Service { group_id, deleted_at: None, version: tombstone.version + 1, updated_at: tx.now(), ..tombstone };
+    tx.put(&service)?;
+    let restored = state(tx, service)?;
+    let event = appeared(EventType::ServiceRestored, &restored);
+    Ok(Change::of(restored, event))
+}
+
+/// Moves a service past its neighbour in the same group, or among those in none; at the end nothing happens. An event for each service whose
+/// position changes.
+///
+/// # Errors
+/// `NotFound`.
+pub fn shift(tx: &mut OrgTx<'_, Edit>, id: Id<Service>, direction: Direction) -> Result<Change<ServiceState>> {
+    let group_id = live(tx, id)?.group_id;
+    let neighbours = tx.scan(Service::BY_POSITION.of(()))?.items.into_iter().filter(|service| service.group_id == group_id);
+    let row = neighbours.map(|service| (service.id, service.position)).collect();
+    let mut events = Vec::new();
+    for (moved, position) in order::shift(row, id, direction) {
+        let before = tx.get(moved)?;
+        let after = Service { position, version: before.version + 1, updated_at: tx.now(), ..before.clone() };
+        tx.put(&after)?;
+        events.push(Event::service(EventType::ServiceUpdated, &after).change("position", before.position, after.position));
+    }
+    Ok(Change::all(get(tx, id)?, events))
 }
 
 /// A service that is not deleted.

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::user::User;
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
-use crate::store::{AnyIndex, Document, Index, Signal, SystemDocument, SystemTx};
+use crate::store::{AnyIndex, Document, Index, Signal, SystemDocument, SystemTx, SystemView};
 
 /// A signed-in browser or program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +90,18 @@ pub fn begin(tx: &mut SystemTx<'_>, user: Id<User>, lifetime: Lifetime, origin: 
     Ok(session)
 }
 
+/// A user's sessions that still hold, the last used first.
+///
+/// # Errors
+/// What the store says.
+pub fn live_of(view: &SystemView<'_>, user: Id<User>, lifetime: Lifetime) -> Result<Vec<Session>> {
+    let mut sessions = view.scan(Session::BY_USER.of(user))?.items;
+    sessions.retain(|session| is_live(session, lifetime, view.now()));
+    // `seen_at` is kept to the hour, so that many are equal.
+    sessions.sort_by_key(|session| std::cmp::Reverse((session.seen_at, session.created_at, session.id)));
+    Ok(sessions)
+}
+
 /// Whether the session still holds.
 pub fn is_live(session: &Session, lifetime: Lifetime, now: Timestamp) -> bool {
     now < session.expires_at && now < session.seen_at.plus(lifetime.idle)
@@ -116,6 +128,18 @@ pub fn touch(tx: &mut SystemTx<'_>, id: Id<Session>) -> Result<()> {
 pub fn end(tx: &mut SystemTx<'_>, id: Id<Session>) {
     tx.delete(id);
     tx.signal(Signal::SessionEnded(id));
+}
+
+/// Ends one of a user's sessions, asked for through the session `by`. That one must still be there: a thief who has just been shown out must
+/// not end the owner's.
+///
+/// # Errors
+/// `Unauthenticated` when the one that asks is over; `NotFound` for one that is over or somebody else's.
+pub fn end_own(tx: &mut SystemTx<'_>, user: Id<User>, by: Id<Session>, id: Id<Session>) -> Result<()> {
+    tx.find(by)?.ok_or(Error::Unauthenticated)?;
+    tx.find(id)?.filter(|session| session.user_id == user).ok_or(Error::NotFound)?;
+    end(tx, id);
+    Ok(())
 }
 
 /// Ends all of a user's sessions but one.

@@ -27,11 +27,13 @@ impl Kind for Slug {
 impl Slug {
     /// By the word.
     pub const BY_SLUG: Index<Slug, String, ()> = Index { number: 1, group: &["slug"], sort: &[], key: |s| Some((s.slug.clone(), ())) };
+    /// All, in the order of the words.
+    pub const BY_ORDER: Index<Slug, (), String> = Index { number: 2, group: &[], sort: &["slug"], key: |s| Some(((), s.slug.clone())) };
 }
 impl Document for Slug {
     const NAME: &'static str = "slugs";
     const NUMBER: u16 = 4;
-    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[&Self::BY_SLUG];
+    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[&Self::BY_SLUG, &Self::BY_ORDER];
     fn id(&self) -> Id<Self> {
         self.id
     }

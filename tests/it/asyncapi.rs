@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use allclear::access::{Actor, Administer};
+use allclear::access::{Actor, Administer, Edit, Respond};
 use allclear::clock::Timestamp;
-use allclear::domain::organization;
+use allclear::domain::{group, incident, organization, service};
 use allclear::event::EventType;
 use allclear::live::protocol::{ClientMessage, ErrorCode, EventId, RoomName, ServerMessage, StreamMessage};
 use allclear::store::OrgTx;
@@ -12,7 +12,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use crate::harness::Server;
-use crate::live::client::{Events, Socket, join};
+use crate::live::client::{Events, Socket, attend, join};
 
 /// The document and what it says of each message.
 struct Document {
@@ -69,6 +69,7 @@ fn documented_as(message: &ServerMessage) -> &'static str {
             RoomName::Page(_) => "pageEvent",
             RoomName::Org(_) | RoomName::Service(_) => "event",
         },
+        ServerMessage::Presence { .. } => "presence",
         ServerMessage::Reset { .. } => "reset",
         ServerMessage::Error { .. } => "error",
     }
@@ -151,6 +152,11 @@ fn its_schemas_refuse_what_is_not_said() {
     refuses("event", &|example| example["id"] = "7".into());
     refuses("event", &|example| example["room"] = "page:acme".into());
     refuses("join", &|example| example["afer"] = "e:1".into());
+    refuses("attend", &|example| drop(example.as_object_mut().and_then(|fields| fields.remove("subject"))));
+    refuses("presence", &|example| example["room"] = "page:acme".into());
+    refuses("presence", &|example| example["people"] = json!([]));
+    refuses("presence", &|example| example["people"][0]["email"] = "ada@example.com".into());
+    refuses("presence", &|example| example["id"] = "e:1".into());
     refuses("error", &|example| example["code"] = "oops".into());
 }
 
@@ -159,14 +165,15 @@ async fn eventful_day(server: &Server, ada: &crate::harness::Client) {
     let org = ada.org_id.parse().expect("an id");
     let rename = move |tx: &mut OrgTx<'_, Administer>| organization::rename(tx, Some("Acme"), None);
     server.app().change(Actor::System("test"), org, rename).await.expect("another name");
-    let group = format!("/api/service-groups/{}", ada.group("Core").await);
+    let core = ada.group("Core").await;
+    let group = format!("/api/service-groups/{core}");
     ada.put(&group, json!({ "name": "Heart" })).await.expect(200);
     let (api, web) = (ada.service("API").await, ada.service("Web").await);
     ada.put(format!("/api/services/{api}"), json!({ "own_status": "degraded_performance", "description": "**All** of it" }))
         .await
         .expect(200);
-    let incident = ada.incident(&[(api.as_str(), "major_outage"), (web.as_str(), "partial_outage")], "All is lost").await;
-    let incident = format!("/api/incidents/{incident}");
+    let lost = ada.incident(&[(api.as_str(), "major_outage"), (web.as_str(), "partial_outage")], "All is lost").await;
+    let incident = format!("/api/incidents/{lost}");
     for change in
         [json!({ "message": "Found it." }), json!({ "status": "resolved" }), json!({ "status": "investigating", "message": "Not quite." })]
     {
@@ -175,6 +182,14 @@ async fn eventful_day(server: &Server, ada: &crate::harness::Client) {
     ada.delete(&incident).await.expect(204);
     ada.delete(format!("/api/services/{api}")).await.expect(204);
     ada.delete(&group).await.expect(204);
+
+    let (lost, api, core) = (lost.parse().expect("an id"), api.parse().expect("an id"), core.parse().expect("an id"));
+    let restore = move |tx: &mut OrgTx<'_, Respond>| incident::restore(tx, lost);
+    server.app().change(Actor::System("test"), org, restore).await.expect("the incident again");
+    let restore = move |tx: &mut OrgTx<'_, Edit>| service::restore(tx, api);
+    server.app().change(Actor::System("test"), org, restore).await.expect("the service again");
+    let restore = move |tx: &mut OrgTx<'_, Edit>| group::restore(tx, core);
+    server.app().change(Actor::System("test"), org, restore).await.expect("the group again");
 }
 
 /// Whether the code reads an event as the document describes it.
@@ -190,12 +205,17 @@ async fn what_a_server_says_is_in_the_document() {
     let ada = server.sign_up("ada").await;
     let beginning = format!("{}:0", server.app().epoch());
     let (org, page) = (format!("org:{}", ada.org_id), format!("page:{}", ada.slug));
+    let incident = ada.incident(&[], "Somebody looks").await;
     let mut socket = Socket::open(&server.base(), &ada.cookie()).await;
     for message in [
         join(&org, Some(&beginning)),
         join(&page, Some(&beginning)),
         join(&page, Some("anotherlife:1")),
         join("page:nowhere", None),
+        attend(&org, Some(&incident)),
+        attend(&org, None),
+        attend(&org, Some(&incident)),
+        attend(&org, Some("inc_nowhere")),
         json!({ "action": "leave", "room": "page:nowhere" }),
         json!({ "action": "shout" }),
     ] {

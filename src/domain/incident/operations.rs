@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::{Affected, Incident, IncidentLink, Update};
+use super::{Affected, Incident, IncidentLink, Update, live};
 use crate::access::Respond;
 use crate::domain::organization::fresh;
 use crate::domain::service::{self, Service};
@@ -21,7 +21,7 @@ const AFFECTED_MAX: usize = 500;
 const UPDATES_MAX: usize = 1_000;
 const TEXT_MAX: usize = 256 * 1_024;
 /// The most unresolved incidents an organization may have: a service's status is derived from all of them.
-const OPEN_MAX: usize = 500;
+pub(super) const OPEN_MAX: usize = 500;
 
 /// A new incident.
 #[derive(Debug, Clone, Default)]
@@ -81,9 +81,7 @@ pub fn open(tx: &mut OrgTx<'_, Respond>, input: OpenIncident) -> Result<Change<I
     let message = check.take(parse_message(&input.message))?;
     let affected = check.take(parse_affected(tx, input.affected, &[]))?;
     check.done()?;
-    if tx.scan(Incident::BY_STATE.of("open".into()).limit(OPEN_MAX))?.items.len() == OPEN_MAX {
-        return Err(Error::Conflict(format!("there are {OPEN_MAX} unresolved incidents; resolve some of them first")));
-    }
+    room_for_another(tx)?;
     let status = input.status.unwrap_or(IncidentStatus::Investigating);
     let mut incident = Incident {
         id: tx.new_id(),
@@ -98,6 +96,7 @@ pub fn open(tx: &mut OrgTx<'_, Respond>, input: OpenIncident) -> Result<Change<I
         resolved_at: status.is_resolved().then_some(tx.now()),
         created_at: tx.now(),
         updated_at: tx.now(),
+        deleted_at: None,
     };
     let update = say(tx, &mut incident, status, message.unwrap_or_default())?;
     let effects = save(tx, None, &mut incident)?;
@@ -116,7 +115,7 @@ pub fn open(tx: &mut OrgTx<'_, Respond>, input: OpenIncident) -> Result<Change<I
 /// # Errors
 /// `NotFound`; `Stale`; `Invalid` as [`open`].
 pub fn update(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, patch: IncidentPatch, expected: Option<u64>) -> Result<Change<Incident>> {
-    let before = tx.get(id)?;
+    let before = live(tx, id)?;
     fresh(before.version, expected)?;
     let mut check = Check::new();
     let title = check.take(patch.title.map(|title| parse_title(&title)).transpose())?.flatten();
@@ -157,7 +156,7 @@ pub fn update(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, patch: IncidentPatc
 /// # Errors
 /// `NotFound`; `Stale`; `Invalid` as [`open`].
 pub fn post_update(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, input: NewUpdate, expected: Option<u64>) -> Result<Change<Incident>> {
-    let before = tx.get(id)?;
+    let before = live(tx, id)?;
     fresh(before.version, expected)?;
     let mut check = Check::new();
     let message = check.take(parse_message(&input.message))?;
@@ -185,7 +184,7 @@ pub fn correct(
     text: Details,
     expected: Option<u64>,
 ) -> Result<Change<Incident>> {
-    let before = tx.get(id)?;
+    let before = live(tx, id)?;
     fresh(before.version, expected)?;
     let message = parse_message(&text.message)?;
     let mut after = before.clone();
@@ -205,18 +204,18 @@ pub fn correct(
     Ok(Change::of(after, event))
 }
 
-/// Deletes an incident; what happened stays in the timeline.
+/// Deletes an incident; what happened stays in the timeline, and [`restore`] brings it back.
 ///
 /// # Errors
 /// `NotFound`; `Stale`.
 pub fn delete(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, expected: Option<u64>) -> Result<Change<()>> {
-    let before = tx.get(id)?;
+    let before = live(tx, id)?;
     fresh(before.version, expected)?;
     let shown = Shown::of(tx, &before.affected)?;
     for service in before.services() {
         tx.delete(IncidentLink::new(service, &before).id);
     }
-    tx.delete(id);
+    tx.put(&Incident { deleted_at: Some(tx.now()), version: before.version + 1, updated_at: tx.now(), ..before.clone() })?;
     let effects = shown.since(tx)?;
     let event = Event::incident(EventType::IncidentDeleted, &before, before.services().collect())
         .without("title", &before.title)
@@ -224,6 +223,35 @@ pub fn delete(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, expected: Option<u6
         .without("impact", before.impact())
         .without("affected", describe(tx, &before.affected)?);
     Ok(Change::of((), effects.note(event)))
+}
+
+/// Brings a deleted incident back as it was, also in what of it visitors may see: what was private stays private.
+///
+/// # Errors
+/// `NotFound`; `Conflict` when it is not deleted, or is unresolved and there are too many of those.
+pub fn restore(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>) -> Result<Change<Incident>> {
+    let tombstone = tx.get(id)?;
+    if tombstone.deleted_at.is_none() {
+        return Err(Error::Conflict("this incident is not deleted".into()));
+    }
+    if !tombstone.status.is_resolved() {
+        room_for_another(tx)?;
+    }
+    let shown = Shown::of(tx, &tombstone.affected)?;
+    let mut incident = Incident { deleted_at: None, ..tombstone };
+    bump(tx, &mut incident);
+    // Not `save`: it notes the services that visitors see now, which is for who says something new.
+    for service in incident.services() {
+        tx.put(&IncidentLink::new(service, &incident))?;
+    }
+    tx.put(&incident)?;
+    let effects = shown.since(tx)?;
+    let event = Event::incident(EventType::IncidentRestored, &incident, incident.services().collect())
+        .with("title", &incident.title)
+        .with("status", incident.status)
+        .with("impact", incident.impact())
+        .with("affected", describe(tx, &incident.affected)?);
+    Ok(Change::of(incident, effects.note(event)))
 }
 
 /// Appends the update and says what that means: opened again, resolved, or only more known.
@@ -262,6 +290,13 @@ fn finish(
     }
     let events = details.into_iter().chain([effects.note(event)]).collect();
     Ok(Change::all(after, events))
+}
+
+fn room_for_another(tx: &impl Reads) -> Result<()> {
+    if tx.scan(Incident::BY_STATE.of("open".into()).limit(OPEN_MAX))?.items.len() == OPEN_MAX {
+        return Err(Error::Conflict(format!("there are {OPEN_MAX} unresolved incidents; resolve some of them first")));
+    }
+    Ok(())
 }
 
 fn room_for(incident: &Incident, message: &str) -> Result<()> {
