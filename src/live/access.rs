@@ -5,10 +5,11 @@
 use poem::Request;
 
 use super::hub::Room;
-use super::protocol::RoomName;
+use super::protocol::{Person, RoomName};
 use crate::access::{Actor, Read};
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::domain::incident::{self, Incident};
 use crate::domain::organization::OrgId;
 use crate::domain::session::{self, Lifetime, Session};
 use crate::domain::user::User;
@@ -16,7 +17,7 @@ use crate::domain::{account, member, slug};
 use crate::error::{Error, Result};
 use crate::http::RequestId;
 use crate::id::Id;
-use crate::store::{Reads, SystemView};
+use crate::store::{OrgView, Reads, SystemView};
 use crate::web::Web;
 
 /// Who is at the other end of a connection.
@@ -90,6 +91,16 @@ impl Visitor {
             tracing::info!(request_id = self.request_id.as_ref().map(RequestId::as_str), user, %rooms, %refusal, "refused a live room");
         }
         admitted
+    }
+
+    /// As whom the visitor looks at an incident.
+    ///
+    /// # Errors
+    /// `NotFound` for an incident that is not there or not theirs to see, `Unauthenticated` where nobody is signed in.
+    pub(super) async fn look(&self, app: &App, org: OrgId, incident: Id<Incident>) -> Result<Person> {
+        let member = self.member.as_ref().ok_or(Error::Unauthenticated)?;
+        app.read(member.actor.clone(), org, move |view: &OrgView<'_, Read>| incident::live(view, incident).map(|_| ())).await?;
+        Ok(Person { id: member.user, name: member.actor.describe().name })
     }
 
     async fn ask(&self, app: &App, names: &[RoomName]) -> Result<Admission> {

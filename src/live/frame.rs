@@ -11,7 +11,8 @@ use serde_json::Value;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::hub::Room;
-use super::protocol::{EventId, StreamMessage};
+use super::presence::Subject;
+use super::protocol::{EventId, Person, RoomName, ServerMessage, StreamMessage};
 use crate::domain::page::Page;
 use crate::id::{Id, secret};
 
@@ -21,13 +22,14 @@ pub const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(20);
 /// The comment that does it.
 pub const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
-/// One entry of a log, as everyone in one room gets it.
+/// One entry of a log, as everyone in one room gets it; or what everyone who looks at one thing there is told, which is in no log.
 ///
 /// Each transport's bytes are made by the first connection that writes them, and shared by all others. A `OnceLock` each: it is written once,
 /// by whoever comes first, and those who come at the same moment wait for that one encoding instead of making their own.
 #[derive(Debug)]
 pub struct Frame {
     room: Room,
+    subject: Option<Subject>,
     seq: u64,
     id: String,
     json: Bytes,
@@ -39,17 +41,46 @@ pub struct Frame {
 impl Frame {
     /// An event. `json` is the event as clients get it.
     pub fn event(room: Room, id: EventId<'_>, json: Bytes) -> Self {
-        Self { room, seq: id.seq, id: id.to_string(), json, sse: OnceLock::new(), ws: OnceLock::new() }
+        Self { room, subject: None, seq: id.seq, id: id.to_string(), json, sse: OnceLock::new(), ws: OnceLock::new() }
     }
 
     /// Pieces of a page, encoded as a stream's message already. They go to streams alone.
     pub fn fragments(page: Id<Page>, seq: u64, sse: Bytes) -> Self {
-        Self { room: Room::Fragments(page), seq, id: String::new(), json: Bytes::new(), sse: OnceLock::from(sse), ws: OnceLock::new() }
+        Self {
+            room: Room::Fragments(page),
+            subject: None,
+            seq,
+            id: String::new(),
+            json: Bytes::new(),
+            sse: OnceLock::from(sse),
+            ws: OnceLock::new(),
+        }
+    }
+
+    /// Who looks at something. It goes to WebSockets alone, and an organization's room has one name, so it is encoded here.
+    pub(super) fn presence(subject: Subject, people: Vec<Person>, more: usize) -> Self {
+        let room = RoomName::Org(subject.org).to_string();
+        let message = ServerMessage::Presence { room: room.clone(), subject: subject.incident, people, more };
+        let text = Utf8Bytes::from(serde_json::to_string(&message).unwrap_or_default());
+        Self {
+            room: Room::Org(subject.org),
+            subject: Some(subject),
+            seq: 0,
+            id: String::new(),
+            json: Bytes::new(),
+            sse: OnceLock::new(),
+            ws: OnceLock::from((room.into_boxed_str(), text)),
+        }
     }
 
     /// Where it was announced.
     pub fn room(&self) -> Room {
         self.room
+    }
+
+    /// What is looked at, if this tells who does.
+    pub(super) fn subject(&self) -> Option<Subject> {
+        self.subject
     }
 
     /// Its number in the log.
@@ -136,7 +167,6 @@ fn retry() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::live::protocol::ServerMessage;
 
     fn text(bytes: &Bytes) -> &str {
         std::str::from_utf8(bytes).unwrap()

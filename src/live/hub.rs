@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::frame::Frame;
+use super::presence::{Presence, Subject};
+use super::protocol::Person;
 use crate::domain::organization::OrgId;
 use crate::domain::page::Page;
 use crate::domain::service::Service;
@@ -63,6 +65,8 @@ struct Shared {
     ///
     /// A std `Mutex` of its own, held for one look-up: logging out must not wait behind a crowd that joins a page.
     sessions: Mutex<HashMap<Id<Session>, Vec<Arc<Mailbox>>>>,
+    /// Who looks at what; its lock is explained there.
+    presence: Presence,
     /// Numbers connections.
     next: AtomicU64,
 }
@@ -83,10 +87,11 @@ struct Listening {
 
 /// What waits for one connection.
 ///
-/// A std `Mutex`, held for a few instructions: the follower pushes and wakes, the connection takes. Nobody waits for room in it; who fills it
-/// is closed. Not a tokio channel, because it must be closable by those who only send, and take next to no memory while it is empty.
-struct Mailbox {
-    number: u64,
+/// A std `Mutex`, held for a few instructions: the follower and those who come to look at something push and wake, the connection takes.
+/// Nobody waits for room in it; who fills it is closed. Not a tokio channel, because it must be closable by those who only send, and take next
+/// to no memory while it is empty.
+pub(super) struct Mailbox {
+    pub(super) number: u64,
     queue: Mutex<Queue>,
 }
 
@@ -98,7 +103,7 @@ struct Queue {
 }
 
 /// A poisoned lock is taken over: each is left whole at every point where a panic could come.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -115,7 +120,7 @@ impl Hub {
         if let Some(session) = session {
             lock(&self.0.sessions).entry(session).or_default().push(mailbox.clone());
         }
-        let connection = Connection { hub: self.clone(), session, mailbox: mailbox.clone(), rooms: Vec::new() };
+        let connection = Connection { hub: self.clone(), session, mailbox: mailbox.clone(), rooms: Vec::new(), attending: Vec::new() };
         (connection, Receiver(mailbox))
     }
 
@@ -191,13 +196,18 @@ impl Hub {
 }
 
 impl Mailbox {
-    fn push(&self, frame: &Arc<Frame>) {
+    /// Puts a frame behind those that wait; who has no room for it is closed.
+    pub(super) fn push(&self, frame: &Arc<Frame>) {
         let waker = {
             let mut queue = lock(&self.queue);
             if queue.closed.is_some() {
                 return;
             }
-            if queue.frames.len() < QUEUE {
+            // Of lists of people only the newest is of use, so one who comes and goes all the time fills nobody's queue.
+            let outdated = frame.subject().and_then(|subject| queue.frames.iter().position(|older| older.subject() == Some(subject)));
+            if let Some(at) = outdated {
+                queue.frames[at] = frame.clone();
+            } else if queue.frames.len() < QUEUE {
                 queue.frames.push_back(frame.clone());
             } else {
                 queue.close(Closed::Overflow);
@@ -243,12 +253,14 @@ impl Queue {
     }
 }
 
-/// A connection's place in the hub. Dropping it leaves every room.
+/// A connection's place in the hub. Dropping it leaves every room and everything that is looked at.
 pub struct Connection {
     hub: Hub,
     session: Option<Id<Session>>,
     mailbox: Arc<Mailbox>,
     rooms: Vec<Room>,
+    /// At most one of each organization.
+    attending: Vec<Subject>,
 }
 
 impl Connection {
@@ -260,12 +272,37 @@ impl Connection {
         }
     }
 
-    /// Hears it no more; what was announced before may still wait in the queue.
+    /// Hears it no more; what was announced before may still wait in the queue. Who leaves an organization's room looks at nothing in it.
     pub fn leave(&mut self, room: Room) {
+        if let Room::Org(org) = room {
+            self.depart(org);
+        }
         if let Some(at) = self.rooms.iter().position(|joined| *joined == room) {
             self.rooms.swap_remove(at);
             self.hub.leave(room, self.mailbox.number);
         }
+    }
+
+    /// Looks at this, and at nothing else of the same organization. Hears who else does, from now on and whenever that changes.
+    pub(super) fn attend(&mut self, subject: Subject, person: &Person) {
+        if !self.attends(subject) {
+            self.depart(subject.org);
+            self.attending.push(subject);
+        }
+        self.hub.0.presence.arrive(subject, person, &self.mailbox);
+    }
+
+    /// Looks at nothing of this organization any more.
+    pub(super) fn depart(&mut self, org: OrgId) {
+        if let Some(at) = self.attending.iter().position(|subject| subject.org == org) {
+            let subject = self.attending.swap_remove(at);
+            self.hub.0.presence.depart(subject, self.mailbox.number);
+        }
+    }
+
+    /// Whether it looks at this.
+    pub(super) fn attends(&self, subject: Subject) -> bool {
+        self.attending.contains(&subject)
     }
 
     /// Closes it; its receiver hears why.
@@ -276,6 +313,9 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        for subject in std::mem::take(&mut self.attending) {
+            self.hub.0.presence.depart(subject, self.mailbox.number);
+        }
         for room in std::mem::take(&mut self.rooms) {
             self.hub.leave(room, self.mailbox.number);
         }
@@ -428,11 +468,15 @@ mod tests {
         let (mut connection, _receiver) = hub.connect(Some(SESSION));
         connection.join(ROOM);
         connection.join(OTHER);
+        let subject = Subject { org: Id::from_u128(4), incident: Id::from_u128(5) };
+        connection.attend(subject, &Person { id: Id::from_u128(6), name: "Ada".into() });
         assert_eq!(hub.listeners(ROOM), 1);
+        assert!(!hub.0.presence.is_empty());
         drop(connection);
         assert_eq!(hub.listeners(ROOM), 0);
         assert!(lock(&hub.0.rooms).is_empty());
         assert!(lock(&hub.0.sessions).is_empty());
+        assert!(hub.0.presence.is_empty());
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `hub.rs` | [`Hub`]: rooms of bounded queues of shared frames |
+//! | `presence.rs` | who looks at which incident at this moment |
 //! | `frame.rs` | [`Frame`](frame::Frame), and the one encoder of event streams |
 //! | `follower.rs` | [`follow`]: from the log to the rooms |
 //! | `protocol.rs` | room names, event ids, the messages of both sides |
@@ -22,6 +23,7 @@ mod follower;
 pub mod frame;
 pub mod hub;
 mod peer;
+mod presence;
 pub mod protocol;
 mod resume;
 pub mod sse;

@@ -17,10 +17,12 @@ use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use super::access::Visitor;
 use super::frame::{self, Frame};
 use super::hub::{Closed, Connection, Receiver, Room};
+use super::presence::Subject;
 use super::protocol::{ClientMessage, ErrorCode, EventId, ROOMS_MAX, RoomName, ServerMessage};
 use super::resume::{Begin, Source};
 use crate::app::App;
 use crate::clock::Timestamp;
+use crate::domain::organization::OrgId;
 use crate::error::Error;
 
 /// How often a client is asked whether it is still there.
@@ -158,12 +160,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     async fn tell(&mut self, first: Arc<Frame>, receiver: &Receiver) -> Result<(), End> {
         let mut next = Some(first);
         while let Some(frame) = next {
-            if let Some(joined) = self.rooms.get_mut(&frame.room())
-                && frame.seq() > joined.position
-            {
-                joined.position = frame.seq();
-                let message = Message::Text(frame.ws(&joined.name));
-                self.feed(message).await?;
+            if let Some(joined) = self.rooms.get_mut(&frame.room()) {
+                let is_news = match frame.subject() {
+                    // It may have waited while the client looked away.
+                    Some(subject) => self.connection.attends(subject),
+                    None => frame.seq() > joined.position,
+                };
+                if is_news {
+                    joined.position = joined.position.max(frame.seq());
+                    let message = Message::Text(frame.ws(&joined.name));
+                    self.feed(message).await?;
+                }
             }
             next = receiver.try_recv();
         }
@@ -208,6 +215,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
             ClientMessage::Ping {} => self.say(&ServerMessage::Pong {}).await,
             ClientMessage::Leave { room } => self.leave(room).await,
             ClientMessage::Join { room, after } => self.join(room, after).await,
+            ClientMessage::Attend { room, subject } => self.attend(room, subject).await,
         }
     }
 
@@ -229,14 +237,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         }
         match self.enter(&room, after.as_deref()).await {
             Ok(entered) => self.begin(room, entered).await,
-            Err(Error::NotFound | Error::Unauthenticated) => {
-                self.refuse(ErrorCode::UnknownRoom, "there is no such room, or none that you may see", room).await
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a live room can't be joined");
-                self.refuse(ErrorCode::Unavailable, "not possible at the moment; try again soon", room).await
-            }
+            Err(error) => self.fail(error, ErrorCode::UnknownRoom, "there is no such room, or none that you may see", room).await,
         }
+    }
+
+    /// Lets the client look at an incident, or at none. The answer to the former is who looks at it, which comes through the queue.
+    async fn attend(&mut self, room: String, subject: Option<String>) -> Result<(), End> {
+        let joined = self.rooms.iter().find_map(|(known, joined)| match known {
+            Room::Org(org) if *joined.name == *room => Some(*org),
+            _ => None,
+        });
+        let Some(org) = joined else { return self.refuse(ErrorCode::NotJoined, "join the organization's room first", room).await };
+        let Some(subject) = subject else {
+            self.connection.depart(org);
+            return Ok(());
+        };
+        match self.look(org, &subject).await {
+            Ok(()) => Ok(()),
+            Err(error) => self.fail(error, ErrorCode::UnknownSubject, "there is no such incident, or none that you may see", room).await,
+        }
+    }
+
+    async fn look(&mut self, org: OrgId, subject: &str) -> Result<(), Error> {
+        let incident = subject.parse().map_err(|_| Error::NotFound)?;
+        let person = self.visitor.look(&self.app, org, incident).await?;
+        self.connection.attend(Subject { org, incident }, &person);
+        Ok(())
     }
 
     /// Joins in the hub and looks where to begin. What is announced from here on waits in the queue.
@@ -296,6 +322,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
             return Err(End::Garbage);
         }
         self.say(&ServerMessage::Error { code: ErrorCode::BadMessage, message: why.to_owned(), room: None }).await
+    }
+
+    /// Says why something could not be done: `unknown` for what is not there and for what they may not see alike.
+    async fn fail(&mut self, error: Error, unknown: ErrorCode, message: &str, room: String) -> Result<(), End> {
+        if matches!(error, Error::NotFound | Error::Unauthenticated) {
+            return self.refuse(unknown, message, room).await;
+        }
+        tracing::warn!(%error, "a live room can't be entered or looked around in");
+        self.refuse(ErrorCode::Unavailable, "not possible at the moment; try again soon", room).await
     }
 
     async fn refuse(&mut self, code: ErrorCode, message: &str, room: String) -> Result<(), End> {

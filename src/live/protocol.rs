@@ -6,12 +6,17 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::domain::incident::Incident;
 use crate::domain::organization::OrgId;
 use crate::domain::service::Service;
+use crate::domain::user::User;
 use crate::id::Id;
 
 /// The most rooms that one connection may be in.
 pub const ROOMS_MAX: usize = 100;
+
+/// How many of those who look at an incident are named.
+pub const NAMED_MAX: usize = 20;
 
 /// How much is said of a message that can't be read: serde quotes what it does not know, and that may be long.
 const EXPLAINED: usize = 200;
@@ -101,6 +106,15 @@ pub enum ClientMessage {
         /// Which.
         room: String,
     },
+    /// Look at an incident of an organization whose room is joined, instead of any other one there.
+    Attend {
+        /// The organization's room.
+        room: String,
+        /// The incident's id; `None` to look at none any more.
+        // Read by hand: serde would take a forgotten field for `null`.
+        #[serde(deserialize_with = "Option::deserialize")]
+        subject: Option<String>,
+    },
     /// Is anybody there?
     // With braces: serde would ignore unknown fields of a unit variant.
     Ping {},
@@ -147,6 +161,17 @@ pub enum ServerMessage {
         /// What.
         event: Value,
     },
+    /// Who looks at an incident, told to them: first when they come, then whenever it changes.
+    Presence {
+        /// The organization's room.
+        room: String,
+        /// The incident.
+        subject: Id<Incident>,
+        /// Who came first is first; at most [`NAMED_MAX`].
+        people: Vec<Person>,
+        /// How many more there are.
+        more: usize,
+    },
     /// The past can't be given: load the state anew; events follow from this position on.
     Reset {
         /// Where.
@@ -164,6 +189,16 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         room: Option<String>,
     },
+}
+
+/// Someone who looks at an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Person {
+    /// Their id: a person with several connections is one.
+    pub id: Id<User>,
+    /// Their full name when they connected.
+    pub name: String,
 }
 
 /// What a stream tells beside events.
@@ -185,9 +220,11 @@ pub enum ErrorCode {
     BadMessage,
     /// There is no such room, or none that the caller may see: the two are told alike.
     UnknownRoom,
+    /// There is no such incident in the room's organization, or none that the caller may see.
+    UnknownSubject,
     /// The connection is in as many rooms as it may be.
     TooManyRooms,
-    /// The room to leave was not joined.
+    /// The room to leave, or the organization's room to look at something in, is not joined.
     NotJoined,
     /// Not now; try again soon.
     Unavailable,
@@ -195,8 +232,14 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [ErrorCode; 5] =
-        [ErrorCode::BadMessage, ErrorCode::UnknownRoom, ErrorCode::TooManyRooms, ErrorCode::NotJoined, ErrorCode::Unavailable];
+    pub const ALL: [ErrorCode; 6] = [
+        ErrorCode::BadMessage,
+        ErrorCode::UnknownRoom,
+        ErrorCode::UnknownSubject,
+        ErrorCode::TooManyRooms,
+        ErrorCode::NotJoined,
+        ErrorCode::Unavailable,
+    ];
 }
 
 #[cfg(test)]
@@ -244,8 +287,12 @@ mod tests {
         let read = |value: Value| ClientMessage::parse(&value.to_string()).ok();
         assert_eq!(read(json!({ "action": "ping" })), Some(ClientMessage::Ping {}));
         assert_eq!(read(json!({ "action": "join", "room": "page:a" })), Some(ClientMessage::Join { room: "page:a".into(), after: None }));
+        let attend = |subject: Option<&str>| ClientMessage::Attend { room: "org:a".into(), subject: subject.map(str::to_owned) };
+        assert_eq!(read(json!({ "action": "attend", "room": "org:a", "subject": "inc_a" })), Some(attend(Some("inc_a"))));
+        assert_eq!(read(json!({ "action": "attend", "room": "org:a", "subject": null })), Some(attend(None)));
         for bad in [
             json!({}),
+            json!({ "action": "attend", "room": "org:a" }),
             json!(["ping"]),
             json!("ping"),
             json!({ "action": "shout" }),
@@ -264,6 +311,13 @@ mod tests {
     fn what_is_told_reads_as_documented() {
         let told = |message: ServerMessage| serde_json::to_value(message).unwrap();
         assert_eq!(told(ServerMessage::Pong {}), json!({ "type": "pong" }));
+        let people = vec![Person { id: Id::from_u128(0xab), name: "Ada".into() }];
+        let presence = ServerMessage::Presence { room: "org:a".into(), subject: Id::from_u128(0xcd), people, more: 0 };
+        let expected = json!({
+            "type": "presence", "room": "org:a", "subject": "inc_000000000000000000000000000000cd",
+            "people": [{ "id": "usr_000000000000000000000000000000ab", "name": "Ada" }], "more": 0,
+        });
+        assert_eq!(told(presence), expected);
         let error = ServerMessage::Error { code: ErrorCode::NotJoined, message: "no".into(), room: None };
         assert_eq!(told(error), json!({ "type": "error", "code": "not_joined", "message": "no" }));
     }

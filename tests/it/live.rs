@@ -3,6 +3,7 @@
 pub(crate) mod client;
 mod doors;
 mod endurance;
+mod presence;
 
 use allclear::access::{Actor, Edit};
 use allclear::app::App;

@@ -140,6 +140,11 @@ pub(crate) fn join(room: &str, after: Option<&str>) -> Value {
     message
 }
 
+/// The message that looks at an incident, or with `None` at nothing any more.
+pub(crate) fn attend(room: &str, incident: Option<&str>) -> Value {
+    json!({ "action": "attend", "room": room, "subject": incident })
+}
+
 /// How a stream ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
