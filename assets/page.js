@@ -1,26 +1,79 @@
-// What script adds to the public page: the visitor's time zone, a title and an icon that follow the state, and a stream that comes back.
+// What script adds to the public page: the visitor's time zone, how long things last, a title and an icon that follow the state, and a
+// stream that comes back.
 // Everything worth reading is in the HTML; without this file, or without JavaScript at all, the page says the same.
 (() => {
   "use strict";
 
-  const live = document.getElementById("live");
-  const chip = document.getElementById("offline");
-  const clock = (options) => new Intl.DateTimeFormat(undefined, options);
-  const full = clock({ day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
-  const short = clock({ hour: "2-digit", minute: "2-digit" });
+  const element = (id) => document.getElementById(id);
+  const [live, online, chip, zoneLine, zoneChoice] = ["live", "online", "offline", "zone", "zone-choice"].map(element);
 
-  /** Moments turn to the visitor's zone and keep UTC in the tooltip; dates without a time are days in UTC and stay. */
-  const localise = (root) => {
-    for (const time of root.querySelectorAll("time[datetime*=T]:not([title])")) {
-      time.title = time.textContent;
-      time.textContent = full.format(new Date(time.dateTime));
-    }
+  // Words and figures go together: the page's language, as the visitor writes it if it is theirs.
+  const { lang } = document.documentElement;
+  const locale = navigator.languages.find((language) => language.startsWith(lang)) ?? "en-GB";
+  const clock = (timeZone) => {
+    const moment = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZoneName: "short", timeZone };
+    const thisYear = new Intl.DateTimeFormat(locale, moment);
+    const anyYear = new Intl.DateTimeFormat(locale, { ...moment, year: "numeric" });
+    return (at) => (at.getFullYear() === new Date().getFullYear() ? thisYear : anyYear).format(at);
+  };
+  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const [own, utc] = [clock(here), clock("UTC")];
+  const zoneKey = "allclear-zone";
+  let inUtc = false;
+  // Storage may be forbidden.
+  try {
+    inUtc = localStorage.getItem(zoneKey) === "utc";
+  } catch {}
+
+  const write = (element, text) => {
+    if (element.textContent !== text) element.textContent = text;
   };
 
+  /** "2 hours 5 minutes", as the server says it of what is over. */
+  const duration = (since) => {
+    const minutes = Math.floor((Date.now() - since) / 60000);
+    if (minutes < 1) return "less than a minute";
+    const units = [[Math.floor(minutes / 1440), "day"], [Math.floor(minutes / 60) % 24, "hour"], [minutes % 60, "minute"]];
+    const first = units.findIndex(([number]) => number);
+    const said = units.slice(first, first + 2).filter(([number]) => number);
+    return said.map(([number, unit]) => `${number} ${unit}${number === 1 ? "" : "s"}`).join(" ");
+  };
+
+  /** How long it has lasted is only said here: on a page in a cache it would be wrong. */
+  const elapse = (root) => {
+    for (const span of root.querySelectorAll("[data-since]")) write(span, `, for ${duration(new Date(span.dataset.since))}`);
+  };
+
+  /** Moments turn to the visitor's zone with UTC in the tooltip, or the other way round; dates without a time are days in UTC and stay. */
+  const localise = (root) => {
+    for (const time of root.querySelectorAll("time[datetime*=T]")) {
+      const at = new Date(time.dateTime);
+      time.title = inUtc ? own(at) : utc(at);
+      write(time, inUtc ? utc(at) : own(at));
+    }
+    elapse(root);
+  };
+
+  const showZone = () => {
+    localise(document);
+    write(zoneLine, `Times are in ${inUtc ? "UTC" : `your time zone, ${here}`}; a day begins at midnight UTC.`);
+  };
+
+  zoneChoice.options[0].text = here;
+  zoneChoice.value = inUtc ? "utc" : "";
+  zoneChoice.closest("label").hidden = here === "UTC";
+  zoneChoice.addEventListener("change", () => {
+    inUtc = zoneChoice.value === "utc";
+    try {
+      localStorage.setItem(zoneKey, zoneChoice.value);
+    } catch {}
+    showZone();
+  });
+
   const tell = () => {
-    const { title, icon } = document.getElementById("banner").dataset;
+    const { title, icon } = element("banner").dataset;
     document.title = title;
-    const link = document.getElementById("favicon");
+    const link = element("favicon");
     if (link.getAttribute("href") !== icon) link.setAttribute("href", icon);
   };
 
@@ -31,7 +84,7 @@
       for (const { fragment } of tasks) {
         localise(fragment);
         for (const details of fragment.querySelectorAll("details[id]")) {
-          const shown = document.getElementById(details.id);
+          const shown = element(details.id);
           if (shown) details.open = shown.open;
         }
       }
@@ -51,8 +104,9 @@
     if (since) return;
     since = new Date();
     notice = setTimeout(() => {
-      chip.textContent = `Connection lost since ${short.format(since)}. Trying again…`;
+      write(chip, `Connection lost since ${(inUtc ? utc : own)(since)}. Trying again…`);
       chip.hidden = false;
+      online.hidden = true;
     }, patience);
   };
 
@@ -63,6 +117,9 @@
     attempts = timer = 0;
     since = null;
     chip.hidden = true;
+    online.hidden = false;
+    // From here on what comes in is news, and may catch the eye.
+    document.body.dataset.live = "";
   };
 
   const retry = () => {
@@ -91,6 +148,9 @@
   // The server says `alive` every 20 s. Two of them missing: the line is dead, though nobody said so.
   let watch = 0;
   const heard = () => {
+    // Whatever changes is told at once, so what is shown is true as of the last sign of life.
+    element("asof").firstElementChild.dateTime = new Date().toISOString();
+    localise(element("asof"));
     clearTimeout(watch);
     watch = setTimeout(() => {
       lost();
@@ -119,7 +179,6 @@
     else if (hidden && Date.now() - hidden > 60000) refresh();
   });
 
-  localise(document);
-  document.getElementById("zone").textContent =
-    `Times are in your time zone, ${full.resolvedOptions().timeZone}; a day begins at midnight UTC.`;
+  showZone();
+  setInterval(elapse, 15000, document);
 })();

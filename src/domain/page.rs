@@ -52,7 +52,7 @@ pub struct PageView {
     pub sections: Vec<Section>,
     /// Unresolved incidents, the latest begun first.
     pub active: Vec<PublicIncident>,
-    /// The last days, newest first, with the incidents that ended then.
+    /// The last days, newest first, with the incidents that ended then; fewer where there is too much to tell.
     pub days: Vec<Day>,
     /// The position in the page's log that this view shows: `<epoch>:<seq>`.
     pub at: String,
@@ -113,7 +113,13 @@ pub fn view(view: &OrgView<'_, Public>, page: Id<Page>, epoch: &str) -> Result<P
         .map_or(now.minus(Duration::from_secs(14 * 86_400)), |start| Timestamp::from_millis(start.timestamp().as_millisecond()));
     let mut days: Vec<Day> =
         (0..DAYS).map(|back| Day { date: today.saturating_sub(jiff::Span::new().days(back)), incidents: Vec::new() }).collect();
-    for incident in view.closed_since(since)? {
+    let (closed, left_out) = view.closed_since(since)?;
+    if let Some(at) = left_out {
+        // A day that is not told of wholly must not read as a quiet one. Today is shown in any case.
+        let cut = at.jiff().to_zoned(TimeZone::UTC).date();
+        days.retain(|day| day.date > cut || day.date == today);
+    }
+    for incident in closed {
         // By its end: what was said last belongs where visitors look first, also after weeks.
         let date = incident.resolved_at.unwrap_or(incident.started_at).jiff().to_zoned(TimeZone::UTC).date();
         if let Some(day) = days.iter_mut().find(|day| day.date == date) {

@@ -209,32 +209,38 @@ impl OrgView<'_, Public> {
     /// # Errors
     /// What the store says.
     pub fn active(&self) -> Result<Vec<PublicIncident>> {
-        self.published(Which::Open, |_| true)
+        Ok(self.published(Which::Open, |_| true)?.0)
     }
 
-    /// Incidents that ended since then, the latest ended first.
+    /// Incidents that ended since then, the latest ended first; and, where there are too many to tell of all, the end of the first one left out:
+    /// of that time and before, nothing may be concluded.
     ///
     /// # Errors
     /// What the store says.
-    pub fn closed_since(&self, since: Timestamp) -> Result<Vec<PublicIncident>> {
-        self.published(Which::Closed, |incident| incident.resolved_at.is_some_and(|over| over >= since))
+    pub fn closed_since(&self, since: Timestamp) -> Result<(Vec<PublicIncident>, Option<Timestamp>)> {
+        let (found, left_out) = self.published(Which::Closed, |incident| incident.resolved_at.is_some_and(|over| over >= since))?;
+        Ok((found, left_out.and_then(|incident| incident.resolved_at)))
     }
 
-    /// Those that visitors see, while `holds`: filtered a page at a time, so that private ones do not push public ones off.
-    fn published(&self, which: Which, holds: impl Fn(&Incident) -> bool) -> Result<Vec<PublicIncident>> {
+    /// Those that visitors see, while `holds`: filtered a page at a time, so that private ones do not push public ones off. And the first one that
+    /// was left out, if any was.
+    fn published(&self, which: Which, holds: impl Fn(&Incident) -> bool) -> Result<(Vec<PublicIncident>, Option<Incident>)> {
         let (mut found, mut looked_at, mut cursor) = (Vec::new(), 0, None);
         loop {
             let page = incident::list(&self.all(), which, |scan| scan.limit(HISTORY_MAX).after(cursor))?;
-            looked_at += page.items.len();
             for incident in page.items {
-                if !holds(&incident) || found.len() >= HISTORY_MAX {
-                    return Ok(found);
+                if !holds(&incident) {
+                    return Ok((found, None));
                 }
+                if found.len() >= HISTORY_MAX || looked_at >= LOOKED_AT_MAX {
+                    return Ok((found, Some(incident)));
+                }
+                looked_at += 1;
                 found.extend(self.publish(incident)?);
             }
             cursor = page.next;
-            if cursor.is_none() || looked_at >= LOOKED_AT_MAX {
-                return Ok(found);
+            if cursor.is_none() {
+                return Ok((found, None));
             }
         }
     }

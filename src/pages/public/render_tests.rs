@@ -1,76 +1,17 @@
 //! The page as rendered: empty, long and hostile.
 
-use jiff::civil::date;
-
+use super::incident::duration;
+use super::samples::{NOON, grouped, incident, past, service, shown, view};
+use super::words::{extent, mark, worst};
 use super::*;
-use crate::domain::group::Group as GroupKind;
-use crate::domain::incident::{Incident as IncidentKind, Update as UpdateKind};
-use crate::domain::page::PublicPage;
-use crate::domain::public::PublicAffected;
-use crate::domain::service::Service as ServiceKind;
-use crate::domain::status::{IncidentStatus, Rollup};
+use crate::clock::Timestamp;
+use crate::domain::page::Section;
+use crate::domain::public::{PublicAffected, PublicIncident, PublicService, PublicUpdate};
+use crate::domain::service::Service;
+use crate::domain::status::{Impact, Rollup, ServiceStatus};
 use crate::id::Id;
 
-const NOON: i64 = 1_772_366_400_000; // 2026-03-01T12:00:00Z
 const TARGETS: [&str; 5] = ["banner", "incidents", "services", "history", "asof"];
-
-fn view() -> PageView {
-    PageView {
-        page: PublicPage { slug: "acme".into(), name: "Acme".into() },
-        rollup: Rollup { description: "All Systems Operational", state: ServiceStatus::Operational },
-        sections: Vec::new(),
-        active: Vec::new(),
-        days: (0..14)
-            .map(|back| Day { date: date(2026, 3, 1).saturating_sub(jiff::Span::new().days(back)), incidents: Vec::new() })
-            .collect(),
-        at: "k3v9:42".into(),
-        seq: 42,
-        made_at: Timestamp::from_millis(NOON),
-    }
-}
-
-fn service(number: u128, name: &str, status: ServiceStatus) -> PublicService {
-    PublicService {
-        id: Id::<ServiceKind>::from_u128(number),
-        name: name.into(),
-        description: String::new(),
-        status,
-        group_id: None,
-        position: i64::try_from(number).unwrap(),
-    }
-}
-
-fn incident(number: u128, title: &str, updates: usize) -> PublicIncident {
-    PublicIncident {
-        id: Id::<IncidentKind>::from_u128(number),
-        title: title.into(),
-        status: IncidentStatus::Identified,
-        impact: Impact::Major,
-        affected: vec![PublicAffected {
-            service_id: Id::<ServiceKind>::from_u128(1),
-            name: "API".into(),
-            status: Some(ServiceStatus::PartialOutage),
-        }],
-        updates: (0..updates)
-            .map(|back| PublicUpdate {
-                id: Id::<UpdateKind>::from_u128(number * 1_000 + back as u128),
-                status: IncidentStatus::Identified,
-                message: format!("Update **{}**", updates - back),
-                created_at: Timestamp::from_millis(NOON - 60_000 * back as i64),
-            })
-            .collect(),
-        started_at: Timestamp::from_millis(NOON - 3_600_000),
-        resolved_at: None,
-    }
-}
-
-fn grouped(name: &str, services: Vec<PublicService>) -> Section {
-    Section { group: Some(PublicGroup { id: Id::<GroupKind>::from_u128(9), name: name.into(), position: 0 }), services }
-}
-
-fn shown(view: &PageView) -> Rendered {
-    render(view, &Shell { base_url: "https://example.org/status".into() }).unwrap()
-}
 
 fn fragment<'a>(rendered: &'a Rendered, target: &str) -> &'a str {
     &rendered.fragments.iter().find(|fragment| fragment.target == target).unwrap().html
@@ -91,8 +32,9 @@ fn an_empty_page_says_so() {
     assert!(fragment(&rendered, "banner").contains("data-state=\"unknown\""));
     assert!(fragment(&rendered, "incidents").contains("aria-labelledby=\"incidents-title\" hidden>"));
     assert!(fragment(&rendered, "services").contains("No services are listed yet."));
-    assert_eq!(fragment(&rendered, "history").matches("No incidents reported.").count(), 14);
-    assert!(fragment(&rendered, "history").contains("<time datetime=\"2026-02-16\">16 February 2026</time>"));
+    assert_eq!(fragment(&rendered, "history").matches("No incidents reported.").count(), 1, "a quiet fortnight is one line");
+    let fortnight = "<time datetime=\"2026-02-16\">16 February</time> – <time datetime=\"2026-03-01\">1 March 2026</time>";
+    assert!(fragment(&rendered, "history").contains(fortnight), "{}", fragment(&rendered, "history"));
     assert_eq!(
         fragment(&rendered, "asof"),
         "<p id=\"asof\">As of <time datetime=\"2026-03-01T12:00:00.000Z\">1 Mar 2026, 12:00 UTC</time></p>"
@@ -161,7 +103,7 @@ fn a_folded_group_tells_the_worst_of_its_services() {
 fn a_long_incident_folds_its_earlier_updates_away() {
     let mut view = view();
     view.active = vec![incident(5, "Checkout fails", 8)];
-    view.days[2].incidents = vec![PublicIncident { resolved_at: Some(Timestamp::from_millis(NOON)), ..incident(6, "Slow search", 8) }];
+    view.days[2].incidents = vec![past(6, "Slow search", 8)];
     let rendered = shown(&view);
 
     let active = fragment(&rendered, "incidents");
@@ -172,12 +114,108 @@ fn a_long_incident_folds_its_earlier_updates_away() {
             && !open.contains("Update <strong>5</strong>")
     );
     assert!(folded.contains("Update <strong>5</strong>") && folded.contains("Update <strong>1</strong>"));
-    assert!(open.contains("Impact: ") && open.contains("API <span class=\"status\" data-state=\"partial_outage\">"));
+    assert!(open.contains("Impact: ") && open.contains("<bdi>API</bdi> <span class=\"status\" data-state=\"partial_outage\">"));
 
     let past = fragment(&rendered, "history");
-    assert_eq!(past.matches("No incidents reported.").count(), 13);
     assert_eq!(past.matches("Update <strong>").count(), 8);
-    assert!(past.contains("<h4>Slow search</h4>"));
+    assert!(past.contains(">Slow search</h4>") && past.contains("lasted 2 hours 5 minutes"), "{past}");
+    assert!(!active.contains("lasted"), "it goes on");
+}
+
+#[test]
+fn quiet_days_that_follow_each_other_share_a_line() {
+    let mut view = view();
+    view.days[2].incidents = vec![past(6, "Slow search", 1)];
+    let rendered = shown(&view);
+    let history = fragment(&rendered, "history");
+
+    assert_eq!(history.matches("class=\"day\"").count(), 3);
+    assert_eq!(history.matches("No incidents reported.").count(), 2);
+    assert!(history.contains("<time datetime=\"2026-02-28\">28 February</time> – <time datetime=\"2026-03-01\">1 March 2026</time>"));
+    assert!(history.contains("<h3><time datetime=\"2026-02-27\">27 February 2026</time></h3>"));
+    assert!(history.contains("<time datetime=\"2026-02-16\">16</time> – <time datetime=\"2026-02-26\">26 February 2026</time>"));
+    assert!(history.contains("Last 14 days"));
+}
+
+#[test]
+fn a_day_of_trouble_stays_readable_and_light() {
+    let mut view = view();
+    view.days[0].incidents = (1..=200).map(|number| past(number, &format!("Trouble {number}."), 50)).collect();
+    let rendered = shown(&view);
+    let history = fragment(&rendered, "history");
+
+    let (full, folded) = history.split_once("<summary>190 more on this day</summary>").unwrap();
+    assert!(full.contains("Trouble 10.") && !full.contains("Trouble 11."));
+    assert!(folded.contains("Trouble 11.") && folded.contains("Trouble 200.") && !folded.contains("Update <strong>"));
+    assert!(history.len() < 300_000, "{}", history.len());
+}
+
+#[test]
+fn an_incident_that_touches_and_says_very_much_is_cut() {
+    let mut much = incident(5, "Everything fails", 60);
+    let touched = |number: u128| PublicAffected { service_id: Id::<Service>::from_u128(number), name: format!("S{number}."), status: None };
+    much.affected = (1..=40).map(touched).collect();
+    let mut view = view();
+    view.active = vec![much.clone()];
+    let rendered = shown(&view);
+    let active = fragment(&rendered, "incidents");
+    let (open, folded) = active.split_once("<summary>28 more affected services</summary>").unwrap();
+    assert!(open.contains("S12.") && !open.contains("S13.") && folded.contains("S40."));
+    assert_eq!(active.matches("Update <strong>").count(), 50);
+    assert!(active.contains("The oldest updates are not shown here (10)."));
+
+    much.updates = (0..4).map(|back| PublicUpdate { message: "x".repeat(20_000), ..much.updates[back].clone() }).collect();
+    view.active = vec![much];
+    assert!(fragment(&shown(&view), "incidents").contains("The oldest updates are not shown here (2)."));
+}
+
+#[test]
+fn an_incident_without_an_effect_claims_none() {
+    let mut view = view();
+    view.active = vec![PublicIncident { impact: Impact::None, affected: Vec::new(), ..incident(5, "We are watching", 1) }];
+    let rendered = shown(&view);
+    let active = fragment(&rendered, "incidents");
+    assert!(!active.contains("Impact:") && !active.contains("<svg") && !active.contains("Affected services"), "{active}");
+}
+
+#[test]
+fn the_banner_says_how_much_of_it_is_concerned() {
+    use ServiceStatus::{DegradedPerformance, MajorOutage, Operational, PartialOutage, UnderMaintenance, Unknown};
+    let of = |states: &[ServiceStatus]| {
+        let services: Vec<_> = states.iter().map(|status| service(1, "x", *status)).collect();
+        extent(services.iter())
+    };
+    assert_eq!(of(&[]), None);
+    assert_eq!(of(&[Operational, Operational]), None);
+    assert_eq!(of(&[MajorOutage]).unwrap(), "1 of 1 service affected");
+    assert_eq!(of(&[Operational, UnderMaintenance]).unwrap(), "1 of 2 services under maintenance");
+    let mixed = [Operational, DegradedPerformance, PartialOutage, UnderMaintenance, Unknown];
+    assert_eq!(of(&mixed).unwrap(), "2 of 5 services affected · 1 under maintenance · 1 without data");
+}
+
+#[test]
+fn a_name_gives_one_letter_as_people_count_them() {
+    for (name, letter) in [("Acme", "A"), ("“Zürich” Cloud", "Z"), ("🚀 Rocket", "R"), ("👩‍💻", "👩‍💻"), ("e\u{301}cole", "e\u{301}"), ("", "")]
+    {
+        assert_eq!(mark(name), letter, "{name}");
+    }
+}
+
+#[test]
+fn a_length_of_time_is_said_in_two_units() {
+    let minutes = |number: i64| duration(Timestamp::from_millis(NOON), Timestamp::from_millis(NOON + number * 60_000));
+    let rows = [
+        (-5, "less than a minute"),
+        (0, "less than a minute"),
+        (1, "1 minute"),
+        (60, "1 hour"),
+        (125, "2 hours 5 minutes"),
+        (1_441, "1 day"),
+        (3 * 1_440 + 61, "3 days 1 hour"),
+    ];
+    for (number, words) in rows {
+        assert_eq!(minutes(number), words, "{number}");
+    }
 }
 
 #[test]
@@ -211,7 +249,7 @@ fn nothing_hostile_gets_out_of_its_place() {
     view.days[0].incidents = vec![hostile];
     let rendered = shown(&view);
 
-    assert_eq!(rendered.html.matches("<script").count(), 3, "our three and no other");
+    assert_eq!(rendered.html.matches("<script").count(), 4, "our four and no other");
     assert!(!rendered.html.contains("<hx-partial"));
     assert_eq!(frame(&rendered.fragments).matches("<hx-partial").count(), TARGETS.len());
 }
