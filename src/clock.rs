@@ -74,13 +74,15 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Where time comes from: the system's clock, or a hand that a test moves.
+/// Where time comes from: the system's clock, one that is behind it and catches up, or a hand that a test moves.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
     System,
+    /// By so many milliseconds; the number only ever shrinks.
+    Behind(Arc<AtomicI64>),
     Manual(Arc<AtomicI64>),
 }
 
@@ -88,6 +90,13 @@ impl Clock {
     /// The machine's wall clock.
     pub fn system() -> Self {
         Self(Source::System)
+    }
+
+    /// The machine's wall clock, so much behind until [`catch_up_to`](Self::catch_up_to) brings it nearer. Clones share the distance.
+    ///
+    /// For telling a past in its order: what is written on the way has the time of the story, and afterwards it is the machine's clock.
+    pub fn behind(by: Duration) -> Self {
+        Self(Source::Behind(Arc::new(AtomicI64::new(millis(by)))))
     }
 
     /// A clock that stands still until [`advance`](Self::advance) moves it. Clones share the hand.
@@ -100,16 +109,35 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => Timestamp::from_millis(jiff::Timestamp::now().as_millisecond()),
+            Source::Behind(by) => Timestamp::from_millis(jiff::Timestamp::now().as_millisecond() - by.load(Ordering::SeqCst)),
             Source::Manual(at) => Timestamp::from_millis(at.load(Ordering::SeqCst)),
         }
     }
 
-    /// Moves a manual clock forward; the system's clock is nobody's to move, and stays.
+    /// Moves a manual clock forward; the others are nobody's to move so, and stay.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(at) = &self.0 {
-            at.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+            at.fetch_add(millis(by), Ordering::SeqCst);
         }
     }
+
+    /// Moves a clock that is behind, or a manual one, on to this moment: never back, and never past the machine's own time.
+    pub fn catch_up_to(&self, at: Timestamp) {
+        match &self.0 {
+            Source::System => {}
+            Source::Behind(by) => {
+                let left = Self::system().now().millis() - at.millis();
+                by.fetch_min(left.max(0), Ordering::SeqCst);
+            }
+            Source::Manual(hand) => {
+                hand.fetch_max(at.millis(), Ordering::SeqCst);
+            }
+        }
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A monotonic reading for measuring how long something took; never stored, never shown as a time.
@@ -136,5 +164,26 @@ mod tests {
         let same = clock.clone();
         clock.advance(Duration::from_secs(2));
         assert_eq!(same.now().millis(), 2_005);
+        clock.catch_up_to(Timestamp::from_millis(3_000));
+        clock.catch_up_to(Timestamp::from_millis(1));
+        assert_eq!(same.now().millis(), 3_000);
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_catches_up_and_never_steps_back() {
+        const DAY: Duration = Duration::from_secs(86_400);
+        let clock = Clock::behind(30 * DAY);
+        let same = clock.clone();
+        let today = Clock::system().now();
+        assert!(same.now() < today.minus(29 * DAY));
+
+        clock.catch_up_to(today.minus(10 * DAY));
+        assert!(same.now() >= today.minus(10 * DAY) && same.now() < today.minus(9 * DAY));
+        clock.catch_up_to(today.minus(20 * DAY));
+        assert!(same.now() >= today.minus(10 * DAY), "it went back");
+
+        clock.catch_up_to(today.plus(DAY));
+        let (before, shown, after) = (Clock::system().now(), same.now(), Clock::system().now());
+        assert!(before <= shown && shown <= after, "it is the machine's clock now");
     }
 }

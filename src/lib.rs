@@ -22,6 +22,7 @@
 //! | [`app`] | the only road to the store; signing up, in and out |
 //! | [`access`], [`error`], [`event`], [`id`], [`clock`], [`token`], [`throttle`] | who may, what goes wrong, what happened, names, time, sealed tokens, how often |
 //! | [`domain`] | one noun a file: stored type, rules, operations; `public` is the filter between members and visitors |
+//! | [`demo`] | the demonstration: an invented organization with a past, in memory, that moves on by itself |
 //! | [`store`] | typed collections over a narrow port, and the engines behind it |
 //! | [`live`] | rooms, WebSocket and SSE, resume |
 //! | [`http`] | the accept loop and its limits, headers, cookies, assets |
@@ -37,6 +38,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod error;
 pub mod event;

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::app::{App, Settings};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::demo::{self, Demo, Pace};
 use crate::domain::session::Lifetime;
 use crate::error::Error;
 use crate::http::{Limits, RequestIds, SecurityHeaders, Server, Shutdown, TrustedProxies, bind, raise_fd_limit};
@@ -75,11 +76,6 @@ impl StartError {
 /// [`StartError`].
 pub async fn run(config: Config) -> Result<(), StartError> {
     let mut interrupts = Interrupts::new().map_err(|error| StartError::Failed(format!("signals can't be heard: {error}")))?;
-    let (store, keys, news) = {
-        let config = config.clone();
-        let opened = tokio::task::spawn_blocking(move || open(&config)).await;
-        opened.map_err(|error| StartError::Failed(error.to_string()))??
-    };
     let fds = raise_fd_limit().unwrap_or(1_024);
     let limits = Limits { max_connections: config.max_connections, ..Limits::default() }.fitted_to(fds);
     if limits.max_connections < config.max_connections {
@@ -89,20 +85,30 @@ pub async fn run(config: Config) -> Result<(), StartError> {
             "the limit of open files allows fewer connections than max_connections; raise it (ulimit -n, LimitNOFILE)"
         );
     }
-    let listener = bind(config.listen).map_err(|error| StartError::Listen { address: config.listen, error })?;
-    let address = listener.local_addr().map_err(|error| StartError::Listen { address: config.listen, error })?;
-    let config = config.bound_to(address);
-
-    let app = App::new(store, Clock::system(), IdSource::system(), keys, settings(&config));
-    if let (Some(email), Some(password)) = (&config.bootstrap_email, &config.bootstrap_password) {
-        let made = app.bootstrap(email, password.expose_secret().to_owned()).await.map_err(StartError::Bootstrap)?;
-        if made {
-            tracing::info!(%email, "made the operator's account");
+    let running = if config.demo {
+        let (config, listener) = listen(config)?;
+        let running = start_demo(&config, listener, limits, Pace::default()).await?;
+        say(&(listening(&config) + &about_demo(&config)));
+        running
+    } else {
+        let (store, keys, news) = {
+            let config = config.clone();
+            let opened = tokio::task::spawn_blocking(move || open(&config)).await;
+            opened.map_err(|error| StartError::Failed(error.to_string()))??
+        };
+        let (config, listener) = listen(config)?;
+        let app = App::new(store, Clock::system(), IdSource::system(), keys, settings(&config));
+        if let (Some(email), Some(password)) = (&config.bootstrap_email, &config.bootstrap_password) {
+            let made = app.bootstrap(email, password.expose_secret().to_owned()).await.map_err(StartError::Bootstrap)?;
+            if made {
+                tracing::info!(%email, "made the operator's account");
+            }
         }
-    }
-    let setup = app.setup_token().await.map_err(|error| StartError::Failed(error.to_string()))?;
-    let running = start(Start { app, news, listener, config: &config, limits }).map_err(|error| StartError::Failed(error.to_string()))?;
-    greet(&config, setup.as_deref());
+        let setup = app.setup_token().await.map_err(failed)?;
+        let running = start(Start { app, news, listener, config: &config, limits }).map_err(failed)?;
+        say(&(listening(&config) + &setup.map(|token| about_setup(&config, &token)).unwrap_or_default()));
+        running
+    };
 
     interrupts.next().await;
     tracing::info!("stopping; a second signal stops at once");
@@ -112,12 +118,25 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     }
 }
 
+fn failed(error: impl std::fmt::Display) -> StartError {
+    StartError::Failed(error.to_string())
+}
+
+/// Takes the address, and with it the base URL where nobody named one.
+fn listen(config: Config) -> Result<(Config, TcpListener), StartError> {
+    let taken = |error| StartError::Listen { address: config.listen, error };
+    let listener = bind(config.listen).map_err(taken)?;
+    let address = listener.local_addr().map_err(taken)?;
+    Ok((config.bound_to(address), listener))
+}
+
 fn settings(config: &Config) -> Settings {
+    Settings { registration: config.registration, sessions: lifetime(config) }
+}
+
+fn lifetime(config: &Config) -> Lifetime {
     let days = |days: u32| Duration::from_secs(u64::from(days) * 86_400);
-    Settings {
-        registration: config.registration,
-        sessions: Lifetime { idle: days(config.session_idle_days), absolute: days(config.session_absolute_days) },
-    }
+    Lifetime { idle: days(config.session_idle_days), absolute: days(config.session_absolute_days) }
 }
 
 type Opened = (Store, Keys, mpsc::UnboundedReceiver<Committed>);
@@ -136,18 +155,30 @@ fn make(folder: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Says where to go, on standard output: this is the program's result, not its log.
-fn greet(config: &Config, setup: Option<&str>) {
+/// Where to go.
+fn listening(config: &Config) -> String {
     let mut words = format!("Allclear {} listens on http://{}\n", env!("CARGO_PKG_VERSION"), config.local_address());
     if !config.base_url_derived {
         words.push_str(&format!("Browsers reach it at {}\n", config.base_url));
     }
-    if let Some(token) = setup {
-        let link = config.base_url.join(&format!("/setup/{token}"));
-        words.push_str(&format!(
-            "There is no operator yet. Open this link within 30 minutes to set the instance up; it works once:\n  {link}\n"
-        ));
-    }
+    words
+}
+
+fn about_setup(config: &Config, token: &str) -> String {
+    let link = config.base_url.join(&format!("/setup/{token}"));
+    format!("There is no operator yet. Open this link within 30 minutes to set the instance up; it works once:\n  {link}\n")
+}
+
+fn about_demo(config: &Config) -> String {
+    let link = config.base_url.join("/");
+    format!(
+        "This is a demonstration: its data is invented, kept in memory alone, and forgotten when the program ends.\n\
+         Open this address to look around; no account is needed:\n  {link}\n"
+    )
+}
+
+/// Says it on standard output: this is the program's result, not its log.
+fn say(words: &str) {
     let mut out = io::stdout().lock();
     // Nobody may be reading; that is no reason not to serve.
     let _ = out.write_all(words.as_bytes()).and_then(|()| out.flush());
@@ -184,11 +215,26 @@ pub struct Running {
 /// # Errors
 /// The listener has no address, or a trusted proxy is no network.
 pub fn start(start: Start<'_>) -> io::Result<Running> {
+    begin(start, None)
+}
+
+/// Starts serving a demonstration, on a store of its own in memory, that moves on at this pace.
+///
+/// # Errors
+/// As [`start`], or what the store in memory says.
+pub async fn start_demo(config: &Config, listener: TcpListener, limits: Limits, pace: Pace) -> Result<Running, StartError> {
+    let demo::Opened { app, news, demo, script } = demo::open(lifetime(config)).await.map_err(failed)?;
+    let mut running = begin(Start { app: app.clone(), news, listener, config, limits }, Some(demo)).map_err(failed)?;
+    running.tasks.push(tokio::spawn(script.play(app, pace, running.shutdown.clone())));
+    Ok(running)
+}
+
+fn begin(start: Start<'_>, demo: Option<Demo>) -> io::Result<Running> {
     let Start { app, news, listener, config, limits } = start;
     let addr = listener.local_addr()?;
     let shutdown = Shutdown::new();
     let headers = SecurityHeaders::new(config.base_url.https());
-    let web = Web::new(app.clone(), config, headers.clone(), shutdown.clone());
+    let web = Web { demo: demo.map(Arc::new), ..Web::new(app.clone(), config, headers.clone(), shutdown.clone()) };
 
     let pages = web.pages.clone();
     app.on_commit(pages.marker());
@@ -247,5 +293,18 @@ impl Interrupts {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demonstration_says_that_it_is_one_and_where() {
+        let config = Config { base_url: "https://demo.example.com/look".parse().unwrap(), base_url_derived: false, ..Config::default() };
+        let words = listening(&config) + &about_demo(&config);
+        assert!(words.contains("http://127.0.0.1:8080\n") && words.contains("\n  https://demo.example.com/look/\n"), "{words}");
+        assert!(words.contains("demonstration") && words.contains("forgotten") && !words.contains("/setup/"), "{words}");
     }
 }

@@ -7,7 +7,8 @@ use poem::middleware::{AddData, NormalizePath, TrailingSlash};
 use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response};
 
 use crate::app::App;
-use crate::config::{BaseUrl, Config};
+use crate::config::{BaseUrl, Config, FrontPage};
+use crate::demo::Demo;
 use crate::http::{Cors, Csrf, RequestId, SecurityHeaders, SessionCookie, Shutdown};
 use crate::live::Hub;
 use crate::pages::public::Pages;
@@ -32,6 +33,10 @@ pub struct Web {
     pub cors_origins: Arc<Vec<String>>,
     /// The page that `/` shows.
     pub home_page: Option<Arc<str>>,
+    /// What `/` shows without one.
+    pub front_page: FrontPage,
+    /// Set where this is a demonstration.
+    pub demo: Option<Arc<Demo>>,
 }
 
 impl Web {
@@ -47,6 +52,8 @@ impl Web {
             shutdown,
             cors_origins: Arc::new(config.cors_origins.clone()),
             home_page: config.home_page.as_deref().map(Arc::from),
+            front_page: config.front_page,
+            demo: None,
         }
     }
 }
@@ -89,11 +96,15 @@ fn below(mut request: Request, prefix: &str) -> Request {
 /// Turns an error into an answer: a page for a browser, problem+json for everyone else.
 async fn answered<E: Endpoint>(web: Web, endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
     let html = pages::wants_html(&request);
+    let way_in = pages::way_in(&request);
     let id = request.data::<RequestId>().cloned();
     match endpoint.call(request).await {
         Ok(response) => Ok(response.into_response()),
         Err(error) => {
             let status = error.status();
+            if let Some(path) = way_in.filter(|_| html && status == StatusCode::UNAUTHORIZED) {
+                return Ok(pages::see_other(&web, &path)?);
+            }
             let problem = api::problem::into_response(error, id.as_ref()).await;
             if html && status != StatusCode::NOT_MODIFIED { Ok(pages::error_page(&web, problem, id.as_ref()).await) } else { Ok(problem) }
         }

@@ -126,6 +126,24 @@ fn config_print_names_the_source_of_each_value() {
 }
 
 #[test]
+fn the_demonstration_is_a_switch_like_any_setting() {
+    let dir = desk();
+    let shown = |args: &[&str], env: &[(&str, &str)]| {
+        let ran = allclear(dir.path(), &[&["config", "print"][..], args].concat(), env);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        ran.out.lines().find(|line| line.starts_with("demo = ")).expect("a line").to_owned()
+    };
+    assert!(shown(&[], &[]).starts_with("demo = false ") && shown(&[], &[]).ends_with("# default"));
+    assert!(shown(&["--demo"], &[]).starts_with("demo = true ") && shown(&["--demo"], &[]).ends_with("# --demo"));
+    assert!(shown(&[], &[("ALLCLEAR_DEMO", "true")]).ends_with("# ALLCLEAR_DEMO"));
+    assert!(shown(&["--demo"], &[("ALLCLEAR_DEMO", "false")]).starts_with("demo = true "), "a flag beats a variable");
+    let refused = allclear(dir.path(), &["config", "check"], &[("ALLCLEAR_DEMO", "maybe")]);
+    assert_eq!(refused.code, Some(78));
+    assert!(refused.err.contains("ALLCLEAR_DEMO") && refused.err.contains("neither true nor false"), "{}", refused.err);
+    assert_eq!(allclear(dir.path(), &["--front-page", "home"], &[]).code, Some(2));
+}
+
+#[test]
 fn healthcheck_follows_the_answer() {
     let dir = desk();
     for (answer, code) in [("HTTP/1.1 200 OK\r\n\r\n", 0), ("HTTP/1.1 503 Service Unavailable\r\n\r\n", 1), ("SSH-2.0\r\n", 1), ("", 1)] {

@@ -32,6 +32,10 @@ pub(super) struct SettingFlags {
     #[arg(long, global = true, value_name = "SLUG")]
     home_page: Option<String>,
 
+    /// What / shows without one [default: sign-in]
+    #[arg(long, global = true, value_name = "WHAT", value_parser = ["sign-in", "pages"])]
+    front_page: Option<String>,
+
     /// A front end elsewhere that may use the API; may be repeated
     #[arg(long, global = true, value_name = "ORIGIN", visible_alias = "cors-origin")]
     cors_origins: Vec<String>,
@@ -63,6 +67,10 @@ pub(super) struct SettingFlags {
     /// How it is logged [default: text]
     #[arg(long, global = true, value_name = "FORMAT", value_parser = ["text", "json"])]
     log_format: Option<String>,
+
+    /// Look around: invented data in memory, which is forgotten at the end; the data directory is not touched
+    #[arg(long, global = true)]
+    demo: bool,
 }
 
 impl From<SettingFlags> for Flags {
@@ -74,6 +82,7 @@ impl From<SettingFlags> for Flags {
             (Key::BaseUrl, flags.base_url),
             (Key::Registration, flags.registration),
             (Key::HomePage, flags.home_page),
+            (Key::FrontPage, flags.front_page),
             (Key::CorsOrigins, list(flags.cors_origins)),
             (Key::TrustedProxies, list(flags.trusted_proxies)),
             (Key::CacheSizeMib, flags.cache_size_mib),
@@ -82,6 +91,8 @@ impl From<SettingFlags> for Flags {
             (Key::SessionAbsoluteDays, flags.session_absolute_days),
             (Key::Log, flags.log),
             (Key::LogFormat, flags.log_format),
+            // The flag can't say "false": without it the other sources decide.
+            (Key::Demo, flags.demo.then(|| "true".to_owned())),
         ];
         let values = values.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
         Self { config: flags.config, values }

@@ -64,6 +64,7 @@ fn text_of(kind: Kind, value: &Spanned<DeValue<'_>>) -> Option<String> {
     match (kind, value.get_ref()) {
         (Kind::Text, DeValue::String(text)) => Some(text.to_string()),
         (Kind::Number, DeValue::Integer(number)) => Some(decimal(number)),
+        (Kind::Switch, DeValue::Boolean(on)) => Some(on.to_string()),
         (Kind::List, DeValue::Array(items)) => {
             let items: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
             Some(items?.join(","))
@@ -81,6 +82,7 @@ fn wanted(kind: Kind) -> &'static str {
     match kind {
         Kind::Text | Kind::Secret => "must be a string in quotes",
         Kind::Number => "must be a whole number without quotes",
+        Kind::Switch => "must be true or false, without quotes",
         Kind::List => "must be an array of strings, such as [\"…\", \"…\"]",
     }
 }

@@ -13,6 +13,8 @@ pub enum Key {
     Registration,
     /// The page that `/` shows.
     HomePage,
+    /// What `/` shows without one.
+    FrontPage,
     /// Front ends elsewhere.
     CorsOrigins,
     /// Proxies whose word is believed.
@@ -33,6 +35,8 @@ pub enum Key {
     BootstrapEmail,
     /// The first operator's password.
     BootstrapPassword,
+    /// Invented data in memory.
+    Demo,
 }
 
 /// What a setting looks like in TOML.
@@ -42,6 +46,8 @@ pub(super) enum Kind {
     Text,
     /// An integer.
     Number,
+    /// `true` or `false`.
+    Switch,
     /// An array of strings; elsewhere one text with commas, which none of the values may contain.
     List,
     /// Not in TOML, not in the environment: only in a file of its own.
@@ -50,12 +56,13 @@ pub(super) enum Kind {
 
 impl Key {
     /// Every setting, in the order that the example and `config print` show.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Listen,
         Self::DataDir,
         Self::BaseUrl,
         Self::Registration,
         Self::HomePage,
+        Self::FrontPage,
         Self::CorsOrigins,
         Self::TrustedProxies,
         Self::CacheSizeMib,
@@ -66,6 +73,7 @@ impl Key {
         Self::LogFormat,
         Self::BootstrapEmail,
         Self::BootstrapPassword,
+        Self::Demo,
     ];
 
     /// The key in TOML.
@@ -76,6 +84,7 @@ impl Key {
             Self::BaseUrl => "base_url",
             Self::Registration => "registration",
             Self::HomePage => "home_page",
+            Self::FrontPage => "front_page",
             Self::CorsOrigins => "cors_origins",
             Self::TrustedProxies => "trusted_proxies",
             Self::CacheSizeMib => "cache_size_mib",
@@ -86,6 +95,7 @@ impl Key {
             Self::LogFormat => "log_format",
             Self::BootstrapEmail => "bootstrap_email",
             Self::BootstrapPassword => "bootstrap_password",
+            Self::Demo => "demo",
         }
     }
 
@@ -103,6 +113,7 @@ impl Key {
         match self {
             Self::CorsOrigins | Self::TrustedProxies => Kind::List,
             Self::CacheSizeMib | Self::MaxConnections | Self::SessionIdleDays | Self::SessionAbsoluteDays => Kind::Number,
+            Self::Demo => Kind::Switch,
             Self::BootstrapPassword => Kind::Secret,
             _ => Kind::Text,
         }
@@ -114,6 +125,7 @@ impl Key {
             Self::Listen => Some("127.0.0.1:8080"),
             Self::DataDir => Some("./data"),
             Self::Registration => Some("invite"),
+            Self::FrontPage => Some("sign-in"),
             Self::CorsOrigins | Self::TrustedProxies => Some(""),
             Self::CacheSizeMib => Some("1024"),
             Self::MaxConnections => Some("16384"),
@@ -121,6 +133,7 @@ impl Key {
             Self::SessionAbsoluteDays => Some("90"),
             Self::Log => Some("info"),
             Self::LogFormat => Some("text"),
+            Self::Demo => Some("false"),
             Self::BaseUrl | Self::HomePage | Self::BootstrapEmail | Self::BootstrapPassword => None,
         }
     }

@@ -58,6 +58,25 @@ impl Registration {
     }
 }
 
+/// What `/` shows to those who are not signed in, where no home page is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrontPage {
+    /// The way in.
+    SignIn,
+    /// The instance's public pages.
+    Pages,
+}
+
+impl FrontPage {
+    /// The word that the configuration uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign-in",
+            Self::Pages => "pages",
+        }
+    }
+}
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -92,6 +111,8 @@ pub struct Config {
     pub registration: Registration,
     /// The slug of the page that `/` shows.
     pub home_page: Option<String>,
+    /// What `/` shows without one.
+    pub front_page: FrontPage,
     /// Origins (`https://app.example.com`) of front ends that may use `/api` and `/live` from elsewhere.
     pub cors_origins: Vec<String>,
     /// Networks in CIDR notation whose `X-Forwarded-For` is believed.
@@ -112,6 +133,8 @@ pub struct Config {
     pub bootstrap_email: Option<String>,
     /// The operator's first password; read from a file only.
     pub bootstrap_password: Option<SecretString>,
+    /// Whether this is a demonstration: invented data on a store in memory; the data directory is not touched.
+    pub demo: bool,
 }
 
 impl Config {
@@ -187,6 +210,7 @@ fn resolve(given: &BTreeMap<Key, Given>, problems: &mut Problems) -> Option<Conf
     let base_url = reader.read(Key::BaseUrl, values::base_url);
     let registration = reader.read(Key::Registration, values::registration);
     let home_page = reader.read(Key::HomePage, values::slug);
+    let front_page = reader.read(Key::FrontPage, values::front_page);
     let cors_origins = reader.read(Key::CorsOrigins, values::origins);
     let trusted_proxies = reader.read(Key::TrustedProxies, values::networks);
     let cache_size_mib = reader.read(Key::CacheSizeMib, |text| values::number::<usize>(text, 4, 1_048_576));
@@ -197,6 +221,7 @@ fn resolve(given: &BTreeMap<Key, Given>, problems: &mut Problems) -> Option<Conf
     let log_format = reader.read(Key::LogFormat, values::log_format);
     let bootstrap_email = reader.read(Key::BootstrapEmail, values::email);
     let bootstrap_password = reader.read(Key::BootstrapPassword, values::password);
+    let demo = reader.read(Key::Demo, values::switch);
 
     // Rules between settings speak only once each of them is sound by itself: a second complaint about a bad value misleads.
     if problems.is_empty() {
@@ -222,6 +247,7 @@ fn resolve(given: &BTreeMap<Key, Given>, problems: &mut Problems) -> Option<Conf
         base_url: base_url.unwrap_or_else(|| BaseUrl::of_address(listen)),
         registration: registration?,
         home_page,
+        front_page: front_page?,
         cors_origins: cors_origins?,
         trusted_proxies: trusted_proxies?,
         cache_size_mib: cache_size_mib?,
@@ -232,6 +258,7 @@ fn resolve(given: &BTreeMap<Key, Given>, problems: &mut Problems) -> Option<Conf
         log_format: log_format?,
         bootstrap_email,
         bootstrap_password,
+        demo: demo?,
     })
 }
 

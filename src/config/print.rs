@@ -44,6 +44,7 @@ fn value(config: &Config, key: Key) -> Shown {
         Key::BaseUrl => text(&config.base_url.to_string()),
         Key::Registration => text(config.registration.as_str()),
         Key::HomePage => config.home_page.as_deref().map_or(Shown::Unset, text),
+        Key::FrontPage => text(config.front_page.as_str()),
         Key::CorsOrigins => list(&config.cors_origins),
         Key::TrustedProxies => list(&config.trusted_proxies),
         Key::CacheSizeMib => number(config.cache_size_mib),
@@ -54,5 +55,6 @@ fn value(config: &Config, key: Key) -> Shown {
         Key::LogFormat => text(config.log_format.as_str()),
         Key::BootstrapEmail => config.bootstrap_email.as_deref().map_or(Shown::Unset, text),
         Key::BootstrapPassword => config.bootstrap_password.as_ref().map_or(Shown::Unset, |_| Shown::Secret),
+        Key::Demo => Shown::Value(Value::from(config.demo)),
     }
 }

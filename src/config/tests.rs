@@ -68,6 +68,7 @@ fn nothing_said_is_the_default() {
     assert_eq!((config.cache_size_mib, config.max_connections), (1024, 16_384));
     assert_eq!((config.session_idle_days, config.session_absolute_days), (14, 90));
     assert_eq!((config.log.as_str(), config.log_format), ("info", LogFormat::Text));
+    assert_eq!((config.front_page, config.demo), (FrontPage::SignIn, false));
     assert!(config.bootstrap_email.is_none() && config.bootstrap_password.is_none());
     assert_eq!(Config::default().cache_size_bytes(), 1 << 30);
 }
@@ -157,6 +158,8 @@ fn impossible_values_are_refused_by_name() {
         (Key::BaseUrl, "status.example.com"),
         (Key::Registration, "Open"),
         (Key::HomePage, "/p/acme"),
+        (Key::FrontPage, "home"),
+        (Key::Demo, "yes"),
         (Key::CorsOrigins, "*"),
         (Key::CorsOrigins, "https://a.example/app"),
         (Key::TrustedProxies, "10.0.0.0/40"),
@@ -196,6 +199,18 @@ fn possible_values_are_taken_and_put_into_one_spelling() {
     assert_eq!(config.cors_origins, ["https://app.example.com", "http://localhost:3000"]);
     assert_eq!(config.base_url.to_string(), "https://example.com/status");
     assert_eq!((config.cache_size_mib, config.home_page.as_deref()), (1024, Some("acme-2")));
+}
+
+#[test]
+fn a_switch_is_a_word_of_its_own_in_toml_and_a_text_elsewhere() {
+    assert!(Desk::new().toml("demo = true").load().unwrap().config.demo);
+    assert!(Desk::new().env("ALLCLEAR_DEMO", "true").load().unwrap().config.demo);
+    assert!(!Desk::new().toml("demo = true").env("ALLCLEAR_DEMO", "false").load().unwrap().config.demo);
+    assert_eq!(Desk::new().toml("demo = \"true\"").refusal(), ["demo (in config.toml line 1): must be true or false, without quotes"]);
+
+    let printed = Desk::new().flag(Key::Demo, "true").flag(Key::FrontPage, "pages").load().unwrap().print();
+    let again = Desk::new().toml(&printed).load().unwrap().config;
+    assert_eq!((again.demo, again.front_page), (true, FrontPage::Pages));
 }
 
 #[test]

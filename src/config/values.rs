@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
-use super::{BaseUrl, LogFormat, Registration};
+use super::{BaseUrl, FrontPage, LogFormat, Registration};
 
 type Parsed<T> = Result<T, String>;
 
@@ -29,6 +29,14 @@ pub(super) fn base_url(text: &str) -> Parsed<BaseUrl> {
 
 pub(super) fn registration(text: &str) -> Parsed<Registration> {
     one_of(text, [Registration::Open, Registration::Invite, Registration::Closed], Registration::as_str)
+}
+
+pub(super) fn front_page(text: &str) -> Parsed<FrontPage> {
+    one_of(text, [FrontPage::SignIn, FrontPage::Pages], FrontPage::as_str)
+}
+
+pub(super) fn switch(text: &str) -> Parsed<bool> {
+    text.parse::<bool>().map_err(|_| format!("{text:?} is neither true nor false"))
 }
 
 pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {

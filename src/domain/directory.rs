@@ -60,7 +60,9 @@ mod tests {
         let org = Id::from_u128(number);
         let email = Email::parse("email", &format!("ada{number}@example.com")).unwrap();
         let input = SignUp { email, full_name: "Ada".into(), organization_name: name.into() };
-        app.system_change(Actor::System("test"), move |tx| account::sign_up(tx, org, input, "-".into(), Door::Open).map(|_| org)).await.unwrap()
+        app.system_change(Actor::System("test"), move |tx| account::sign_up(tx, org, input, "-".into(), Door::Open).map(|_| org))
+            .await
+            .unwrap()
     }
 
     async fn service(app: &App, org: OrgId, visibility: Visibility, own_status: ServiceStatus) {

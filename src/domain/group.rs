@@ -176,10 +176,8 @@ pub fn restore(tx: &mut OrgTx<'_, Edit>, id: Id<Group>) -> Result<Change<Group>>
     let (version, updated_at) = (tombstone.version + 1, tx.now());
     let group = Group { version, updated_at, deleted_at: None, released: Vec::new(), ..tombstone };
     tx.put(&group)?;
-    let event = Event::group(EventType::GroupRestored, &group)
-        .with("name", &group.name)
-        .with("position", group.position)
-        .with("services", &taken);
+    let event =
+        Event::group(EventType::GroupRestored, &group).with("name", &group.name).with("position", group.position).with("services", &taken);
     Ok(Change::of(group, Event { services: taken, ..event }))
 }
 

@@ -1,7 +1,7 @@
 //! Errors as pages: what a browser gets where a program gets problem+json.
 
 use askama::Template;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use poem::{Request, Response};
 use serde::Deserialize;
 
@@ -22,6 +22,18 @@ struct Told {
 pub fn wants_html(request: &Request) -> bool {
     let page = weight(request.headers(), &["text/html", "application/xhtml+xml"]);
     page > 0 && page >= weight(request.headers(), &["application/json", "application/problem+json"])
+}
+
+/// The path where someone who isn't signed in can do so, and then see the page that they asked for; none for what is no page of a person's own.
+pub(crate) fn way_in(request: &Request) -> Option<String> {
+    let path = request.uri().path();
+    let is_own = path.starts_with("/o/") || path == "/account" || path == "/organizations";
+    if request.method() != Method::GET || !is_own {
+        return None;
+    }
+    let next = request.uri().path_and_query().map_or(path, |whole| whole.as_str());
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+    Some(format!("/login?{query}"))
 }
 
 /// How much one of these media types is wanted, in thousandths (RFC 9110, 12.5.1).
@@ -72,19 +84,22 @@ pub async fn error_page(web: &Web, mut problem: Response, id: Option<&RequestId>
 /// The title, and what to do about it where the problem itself speaks to programs.
 fn words(status: StatusCode) -> (&'static str, Option<&'static str>) {
     match status {
-        StatusCode::UNAUTHORIZED => ("Not signed in", Some("Sign in, then open this page again.")),
+        StatusCode::UNAUTHORIZED => ("Not signed in", Some("This page is for people with an account. Sign in, then open it again.")),
         StatusCode::FORBIDDEN => ("Not allowed", None),
         StatusCode::NOT_FOUND => {
             ("Not found", Some("There is nothing at this address. It may have been mistyped, or what was here is gone."))
         }
-        StatusCode::METHOD_NOT_ALLOWED => ("Not possible", Some("This address can't be used in that way.")),
+        StatusCode::METHOD_NOT_ALLOWED => ("Not possible", Some("This address can't be used in that way. Go back and try another way.")),
         StatusCode::CONFLICT => ("Not possible", None),
-        StatusCode::PAYLOAD_TOO_LARGE => ("Too large", None),
-        StatusCode::TOO_MANY_REQUESTS => ("Too many attempts", Some("Wait a little, then try again.")),
-        StatusCode::SERVICE_UNAVAILABLE => ("Not available", Some("This can't be done at the moment. Try again soon.")),
-        status if status.is_server_error() => {
-            ("Something went wrong", Some("The fault is on our side. Tell the operator the id below if it stays."))
+        StatusCode::PAYLOAD_TOO_LARGE => ("Too large", Some("What was sent is larger than is taken here. Go back and send less.")),
+        StatusCode::TOO_MANY_REQUESTS => ("Too many attempts", Some("Wait a little, then go back and try again.")),
+        StatusCode::SERVICE_UNAVAILABLE => {
+            ("Not available", Some("This can't be done at the moment. Wait a little, then go back and try again."))
         }
+        status if status.is_server_error() => (
+            "Something went wrong",
+            Some("The fault is on our side. Go back and try again; if it stays, tell whoever runs this instance the request id below."),
+        ),
         _ => ("Not possible", None),
     }
 }
@@ -92,6 +107,7 @@ fn words(status: StatusCode) -> (&'static str, Option<&'static str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::shell::Shell;
 
     fn wants(accept: &str) -> bool {
         wants_html(&Request::builder().header(header::ACCEPT, accept).finish())
@@ -126,5 +142,32 @@ mod tests {
             assert!(!wants(program), "{program}");
         }
         assert!(!wants_html(&Request::builder().finish()));
+    }
+
+    fn page(status: u16, detail: &str) -> String {
+        let shell = Shell { base_url: "https://example.org/status".into() };
+        let (title, advice) = words(StatusCode::from_u16(status).unwrap());
+        let page = ErrorPage { shell: &shell, status, title, detail: advice.unwrap_or(detail), request_id: "r-1" };
+        page.render().unwrap()
+    }
+
+    #[test]
+    fn every_error_says_what_to_do_and_leads_on() {
+        for status in [401, 403, 404, 405, 409, 413, 429, 500, 503] {
+            let html = page(status, "This needs the role editor.");
+            assert!(html.contains("href=\"/status/\"") && html.contains(&format!("{status} · Request id: <code>r-1</code>")), "{html}");
+            assert_eq!(html.contains("href=\"/status/login\""), status == 401, "{status}");
+            let (_, advice) = words(StatusCode::from_u16(status).unwrap());
+            let says = advice.unwrap_or("This needs the role editor.").replace('\'', "&#39;");
+            assert!(html.contains(&says), "{status}: {html}");
+        }
+    }
+
+    #[test]
+    fn long_and_hostile_details_stay_in_their_place() {
+        for detail in ["<script>alert(1)</script>".repeat(200), "\"><img src=x>".into(), "كلمة ".repeat(100)] {
+            let html = page(409, &detail);
+            assert!(!html.contains("<script>") && !html.contains("<img"), "{html}");
+        }
     }
 }

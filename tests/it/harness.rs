@@ -11,6 +11,7 @@ use std::time::Duration;
 use allclear::app::{App, Settings};
 use allclear::clock::{Clock, Timestamp};
 use allclear::config::{Config, Registration};
+use allclear::demo::Pace;
 use allclear::domain::session::Lifetime;
 use allclear::http::{Limits, bind};
 use allclear::id::IdSource;
@@ -117,6 +118,14 @@ impl Server {
         let running =
             serve::start(Start { app: app.clone(), news, listener, config: &config, limits: options.limits }).expect("the server starts");
         Self { app, base: format!("http://{}", running.addr), running }
+    }
+
+    /// The demonstration, on the machine's clock, moving on at this pace.
+    pub(crate) async fn start_demo(pace: Pace) -> Self {
+        let listener = bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+        let config = Config { demo: true, ..Config::default() }.bound_to(listener.local_addr().expect("an address"));
+        let running = serve::start_demo(&config, listener, Limits::default(), pace).await.expect("the demonstration starts");
+        Self { app: running.web.app.clone(), base: format!("http://{}", running.addr), running }
     }
 
     /// Stops as on SIGTERM: requests finish, streams end, the store closes.

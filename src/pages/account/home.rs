@@ -1,4 +1,4 @@
-//! The front door: one's own organizations, the page that the operator put there, or the way in.
+//! The front door: one's own organizations, the page or the list of pages that the operator put there, or the way in.
 
 use askama::Template;
 use http::{HeaderValue, StatusCode, header};
@@ -6,18 +6,20 @@ use poem::web::Data;
 use poem::{Request, Response, handler};
 
 use super::templates::{HomeOrganization, HomePage};
-use super::{caller, html, see_other};
+use super::{demo, listing};
 use crate::app::Caller;
-use crate::config::Registration;
+use crate::config::{FrontPage, Registration};
+use crate::domain::account::Profile;
 use crate::domain::instance;
 use crate::error::{Error, Result};
+use crate::pages::answer::{caller, html, see_other};
 use crate::pages::public;
 use crate::pages::shell::Shell;
 use crate::web::Web;
 
 /// What a newcomer sees while there is no operator.
 #[derive(Template)]
-#[template(path = "admin/unclaimed.html")]
+#[template(path = "account/unclaimed.html")]
 struct UnclaimedPage<'a> {
     shell: &'a Shell,
     /// Whether one can sign up all the same.
@@ -30,6 +32,9 @@ pub(crate) async fn front_door(web: Data<&Web>, request: &Request) -> poem::Resu
     let web = web.0;
     if let Some(caller) = caller(web, request.headers()).await? {
         return Ok(own(web, &caller).await?);
+    }
+    if let Some(demo) = &web.demo {
+        return Ok(demo::front(web, demo)?);
     }
     if let Some(slug) = web.home_page.as_deref() {
         match web.pages.fresh(slug).await {
@@ -49,12 +54,31 @@ pub(crate) async fn front_door(web: Data<&Web>, request: &Request) -> poem::Resu
         let open = matches!(web.app.registration(), Registration::Open);
         return Ok(html(StatusCode::OK, &UnclaimedPage { shell: web.pages.shell(), open })?);
     }
-    Ok(see_other(web, "/login")?)
+    match web.front_page {
+        FrontPage::SignIn => Ok(see_other(web, "/login")?),
+        FrontPage::Pages => Ok(listing::front(web, request).await?),
+    }
 }
 
+/// `GET /organizations`: the choice, also for who belongs to one alone.
+#[handler]
+pub(crate) async fn organizations(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
+    let caller = caller(web.0, request.headers()).await?.ok_or(Error::Unauthenticated)?;
+    let profile = web.app.profile(&caller).await?;
+    Ok(choice(web.0, profile)?)
+}
+
+/// The one organization that a person belongs to, or the choice among several.
 async fn own(web: &Web, caller: &Caller) -> Result<Response> {
     let profile = web.app.profile(caller).await?;
-    let organizations: Vec<_> = profile
+    match profile.organizations.as_slice() {
+        [only] => see_other(web, &format!("/o/{}", only.organization.slug)),
+        _ => choice(web, profile),
+    }
+}
+
+fn choice(web: &Web, profile: Profile) -> Result<Response> {
+    let listed: Vec<_> = profile
         .organizations
         .into_iter()
         .map(|own| HomeOrganization {
@@ -68,7 +92,7 @@ async fn own(web: &Web, caller: &Caller) -> Result<Response> {
         shell: web.pages.shell(),
         full_name: &profile.user.full_name,
         email: profile.user.email.as_str(),
-        organizations: &organizations,
+        organizations: &listed,
     };
     html(StatusCode::OK, &page)
 }
