@@ -10,7 +10,7 @@ const TOLD_MAX: usize = 10;
 
 /// The fields of an `application/x-www-form-urlencoded` body; anything else is 415.
 #[derive(Debug, Clone, Default)]
-pub struct Fields(Vec<(String, String)>);
+pub(crate) struct Fields(Vec<(String, String)>);
 
 impl<'a> FromRequest<'a> for Fields {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> poem::Result<Self> {
@@ -20,18 +20,33 @@ impl<'a> FromRequest<'a> for Fields {
 
 impl Fields {
     /// A field's text; empty when it was not sent.
-    pub fn get(&self, name: &str) -> &str {
+    pub(crate) fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value.as_str())
     }
 
-    /// Refuses fields that the form does not have, and those that come twice: whoever made them knows another form than ours.
+    /// The fields whose names start like this, by the rest of their names.
+    pub(crate) fn starting<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.iter().filter_map(move |(field, value)| Some((field.strip_prefix(prefix)?, value.as_str())))
+    }
+
+    /// Whether a field was sent, be it empty.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(field, _)| field == name)
+    }
+
+    /// Refuses fields that the form does not have, and those that come twice: whoever made them knows another form than ours. A known name
+    /// that ends in `*` stands for all that begin like it.
     ///
     /// # Errors
     /// `Invalid` naming them.
-    pub fn only(&self, known: &[&str]) -> Result<()> {
+    pub(crate) fn only(&self, known: &[&str]) -> Result<()> {
         let mut errors = Vec::new();
         for (at, (field, _)) in self.0.iter().enumerate() {
-            let message = if !known.contains(&field.as_str()) {
+            let is_known = |known: &&str| match known.strip_suffix('*') {
+                Some(prefix) => field.starts_with(prefix),
+                None => field == known,
+            };
+            let message = if !known.iter().any(is_known) {
                 "is not a field of this form"
             } else if self.0[..at].iter().any(|(other, _)| other == field) {
                 "was sent twice"
@@ -65,6 +80,9 @@ mod tests {
         assert_eq!((fields.get("email"), fields.get("full_name")), ("ada@example.com", "Ada Lövelace"));
         assert_eq!((fields.get("empty"), fields.get("missing")), ("", ""));
         assert!(fields.only(&["email", "full_name", "empty"]).is_ok());
+        assert!(fields.only(&["e*", "full_name"]).is_ok() && fields.only(&["e*"]).is_err());
+        assert_eq!(fields.starting("e").collect::<Vec<_>>(), [("mail", "ada@example.com"), ("mpty", "")]);
+        assert!(fields.has("empty") && !fields.has("missing"));
     }
 
     #[tokio::test]

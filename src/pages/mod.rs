@@ -3,7 +3,9 @@
 //! | file | what |
 //! |---|---|
 //! | `public/` | the public page: rendered once per change, kept in memory, followed by a stream |
-//! | `account/` | setting up, signing up, in and out; the page after it |
+//! | `admin/` | an organization's own pages: services, incidents, timeline |
+//! | `account/` | setting up, signing up, in and out; one's name, password and sessions; the front page |
+//! | `answer.rs`, `fields.rs`, `form.rs` | what pages answer, what forms send, how forms are shown |
 //! | `error.rs` | what a browser gets where a program gets problem+json |
 //! | `machines.rs` | `/healthz`, `/robots.txt` |
 //! | `docs.rs` | the page that shows the API's document |
@@ -12,20 +14,32 @@
 //! Templates mirror this in `templates/`; their structs stand next to the handlers.
 
 pub mod account;
+mod admin;
+mod answer;
 pub mod docs;
 mod error;
+mod fields;
+pub mod form;
 mod machines;
 pub mod markdown;
 pub mod public;
 pub mod shell;
+#[cfg(debug_assertions)]
+mod styleguide;
+mod when;
 
 use poem::{Route, get, post};
 
+pub(crate) use answer::see_other;
+pub(crate) use error::way_in;
 pub use error::{error_page, wants_html};
 
 /// Every page. Errors leave it as errors: around the whole router they become [`error_page`]s for browsers.
 pub fn routes() -> Route {
-    Route::new()
+    let route = admin::routes(Route::new());
+    #[cfg(debug_assertions)]
+    let route = route.at("/styleguide", get(styleguide::show));
+    route
         .at("/", get(account::front_door))
         .at("/p/:slug", get(public::page).head(public::page))
         .at("/p/:slug/live", get(public::live::stream))
@@ -34,6 +48,13 @@ pub fn routes() -> Route {
         .at("/signup", get(account::signup_form).post(account::sign_up))
         .at("/login", get(account::login_form).post(account::log_in))
         .at("/logout", post(account::log_out))
+        .at("/demo", post(account::enter_demo))
+        .at("/organizations", get(account::organizations))
+        .at("/account", get(account::show))
+        .at("/account/name", post(account::rename))
+        .at("/account/password", post(account::change_password))
+        .at("/account/sessions/:session/end", post(account::end_session))
+        .at("/account/sessions/end-others", post(account::end_other_sessions))
         .at("/healthz", get(machines::healthz))
         .at("/robots.txt", get(machines::robots))
         .at("/assets/*", crate::http::assets::Assets)

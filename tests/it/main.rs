@@ -2,11 +2,17 @@
 //!
 //! `harness` has the server, its clients and the real program as a child process. Nothing sleeps: tests wait for conditions.
 
+mod account_pages;
+mod admin_incidents;
+mod admin_services;
+mod admin_timeline;
 mod asyncapi;
 mod browser;
 mod client;
 mod crash;
+mod demo;
 mod errors;
+mod front;
 mod harness;
 mod idempotency;
 mod incidents;

@@ -2,6 +2,8 @@
 //!
 //! The tables are held against the OpenAPI document and the list of page routes, so that a new route can't be forgotten here.
 
+mod pages;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -234,86 +236,4 @@ async fn a_strangers_ids_and_nobodys_are_all_the_same() {
         }
     }
     assert_eq!(eve.events().await, before);
-}
-
-/// A page route: who gets what. Statuses for nobody, a stranger and a member; `None` where other journeys look.
-struct PageRule(&'static str, &'static str, Option<[u16; 3]>);
-
-const PAGES: &[PageRule] = &[
-    PageRule("GET", "/", Some([200, 200, 200])),
-    PageRule("GET", "/login", Some([200, 303, 303])),
-    // Without a field they are refused; `sessions` signs up, in and out by them.
-    PageRule("POST", "/login", Some([401, 401, 401])),
-    PageRule("GET", "/signup", Some([200, 200, 200])),
-    PageRule("POST", "/signup", Some([422, 422, 422])),
-    PageRule("POST", "/logout", None),
-    PageRule("GET", "/setup/{token}", Some([404, 404, 404])),
-    PageRule("POST", "/setup/{token}", Some([422, 422, 422])),
-    PageRule("POST", "/setup", Some([422, 422, 422])),
-    PageRule("GET", "/p/{slug}", Some([200, 200, 200])),
-    PageRule("GET", "/p/{slug}/live", Some([200, 200, 200])),
-    PageRule("GET", "/live/sse?room=page:{slug}", Some([200, 200, 200])),
-    PageRule("GET", "/live/sse?room=org:{org}", Some([401, 404, 200])),
-    PageRule("GET", "/live/sse?room=service:{service}", Some([401, 404, 200])),
-    PageRule("GET", "/live/ws", None),
-    PageRule("GET", "/healthz", Some([200, 200, 200])),
-    PageRule("GET", "/robots.txt", Some([200, 200, 200])),
-    PageRule("GET", "/assets/{name}", Some([404, 404, 404])),
-    PageRule("GET", "/api/docs", Some([200, 200, 200])),
-    PageRule("GET", "/api/openapi.json", Some([200, 200, 200])),
-];
-
-/// The routes as the sources write them, `.at("/path", get(…).post(…))`: poem's router can't be asked for its own.
-fn routed() -> BTreeSet<(String, String)> {
-    let sources = [
-        ("", include_str!("../../src/pages/mod.rs")),
-        ("/live", include_str!("../../src/live/mod.rs")),
-        ("/api", include_str!("../../src/api/mod.rs")),
-    ];
-    let mut routes = BTreeSet::new();
-    for (prefix, source) in sources {
-        for route in source.split(".at(\"").skip(1) {
-            let (path, rest) = route.split_once('"').expect("a path");
-            let handlers = rest.lines().next().unwrap_or_default();
-            let methods = [("GET", "get("), ("POST", "post("), ("PUT", "put("), ("PATCH", "patch("), ("DELETE", "delete(")];
-            let mut found: Vec<_> = methods.iter().filter(|(_, call)| handlers.contains(call)).map(|(method, _)| *method).collect();
-            if found.is_empty() {
-                found.push("GET");
-            }
-            routes.extend(found.into_iter().map(|method| (method.to_owned(), shape(&format!("{prefix}{path}")))));
-        }
-    }
-    routes
-}
-
-#[test]
-fn the_table_has_every_page_route_and_no_other() {
-    let ruled: BTreeSet<_> = PAGES.iter().map(|page| (page.0.to_owned(), shape(page.1))).collect();
-    assert_eq!(routed(), ruled);
-}
-
-#[tokio::test]
-async fn every_page_is_for_whom_it_is_for() {
-    let server = Server::start().await;
-    let ada = server.sign_up("ada").await;
-    let viewer = ada.make_member("viewer").await;
-    let service = ada.private_service("Inside").await;
-    let people = [server.anonymous(), server.sign_up("eve").await, viewer];
-    for page in PAGES {
-        let Some(expected) = page.2 else { continue };
-        let path = page
-            .1
-            .replace("{slug}", &ada.slug)
-            .replace("{org}", &ada.org_id)
-            .replace("{service}", &service)
-            .replace("{token}", "x")
-            .replace("{name}", "x");
-        for (caller, expected) in people.iter().zip(expected) {
-            let status = match page.0 {
-                "GET" => caller.open(&path).await.status().as_u16(),
-                method => caller.send(method, &path, &[("content-type", "application/x-www-form-urlencoded")], "").await.status,
-            };
-            assert_eq!(status, expected, "{} {path} by {}", page.0, caller.email);
-        }
-    }
 }

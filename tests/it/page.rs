@@ -355,7 +355,8 @@ async fn the_setup_link_makes_the_operator_by_a_plain_form() {
     let done = ada.post_form("/setup", &fields(PASSWORD)).await.expect(303);
     assert_eq!(done.header("location"), "/");
     assert!(done.header("set-cookie").contains("HttpOnly; SameSite=Lax"));
-    assert!(ada.send("GET", "/", &[BROWSER], "").await.expect(200).text.contains("/p/engines-co"));
+    assert_eq!(ada.send("GET", "/", &[BROWSER], "").await.expect(303).header("location"), "/o/engines-co");
+    assert!(ada.send("GET", "/o/engines-co", &[BROWSER], "").await.expect(200).text.contains("/p/engines-co"));
 
     let late = server.anonymous();
     late.send("GET", format!("/setup/{token}"), &[BROWSER], "").await.expect(404);
@@ -403,15 +404,16 @@ async fn signing_in_and_out_by_plain_forms() {
     for (next, location) in [("/o/adas-org", "/o/adas-org"), ("https://example.org", "/"), ("//example.org", "/"), ("", "/")] {
         assert_eq!(browser.post_form("/login", &right(next)).await.expect(303).header("location"), location, "{next}");
     }
-    assert!(browser.send("GET", "/", &[BROWSER], "").await.expect(200).text.contains("Sign out"));
+    assert_eq!(browser.send("GET", "/", &[BROWSER], "").await.expect(303).header("location"), "/o/adas-org");
+    assert!(browser.send("GET", "/o/adas-org", &[BROWSER], "").await.expect(200).text.contains("Sign out"));
     assert_eq!(browser.send("GET", "/login", &[BROWSER], "").await.expect(303).header("location"), "/");
 
     let cookie = browser.cookie();
     let out = browser.post_form("/logout", &[]).await.expect(303);
     assert_eq!((out.header("location"), browser.cookie().as_str()), ("/login", ""));
     assert!(out.header("set-cookie").contains("Max-Age=0"));
-    let ghost = browser.with_cookie(&cookie).send("GET", "/", &[BROWSER], "").await;
-    assert!(!ghost.text.contains("Sign out"), "the old cookie still opens the door");
+    let ghost = browser.with_cookie(&cookie).send("GET", "/o/adas-org", &[BROWSER], "").await;
+    assert_eq!(ghost.expect(303).header("location"), "/login?next=%2Fo%2Fadas-org", "the old cookie still opens the door");
 }
 
 #[tokio::test]
@@ -441,5 +443,5 @@ async fn the_operator_names_the_page_at_the_front_door() {
     assert_eq!((front.header("cache-control"), front.header("vary")), ("private, no-cache", "accept-encoding, cookie"));
     let known = [BROWSER, ("if-none-match", front.header("etag"))];
     nobody.send("GET", "/", &known, "").await.expect(304);
-    assert!(ada.send("GET", "/", &[BROWSER], "").await.expect(200).text.contains("Sign out"));
+    assert_eq!(ada.send("GET", "/", &[BROWSER], "").await.expect(303).header("location"), "/o/adas-org");
 }

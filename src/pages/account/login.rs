@@ -5,7 +5,8 @@ use poem::web::Data;
 use poem::{Request, Response, handler};
 
 use super::templates::LoginPage;
-use super::{Fields, Refused, caller, html, see_other, visit, welcome};
+use crate::pages::answer::{Refused, caller, html, see_other, visit, welcome};
+use crate::pages::fields::Fields;
 use crate::web::Web;
 
 /// `GET /login`.

@@ -6,8 +6,9 @@ use poem::{Request, Response, handler};
 
 use super::signup::{FIELDS, input, typed};
 use super::templates::{AccountValues, SetupPage};
-use super::{Fields, Refused, html, visit, welcome};
 use crate::error::{Error, FieldError};
+use crate::pages::answer::{Refused, html, visit, welcome};
+use crate::pages::fields::Fields;
 use crate::web::Web;
 
 /// `GET /setup/:token`.

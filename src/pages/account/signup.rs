@@ -5,10 +5,11 @@ use poem::web::Data;
 use poem::{Request, Response, handler};
 
 use super::templates::{AccountValues, SignupPage};
-use super::{Fields, Refused, html, visit, welcome};
 use crate::app::SignUpInput;
 use crate::config::Registration;
 use crate::error::{Error, Result};
+use crate::pages::answer::{Refused, html, visit, welcome};
+use crate::pages::fields::Fields;
 use crate::web::Web;
 
 /// The fields that people fill in.

@@ -6,6 +6,7 @@
 use askama::Template;
 
 use crate::error::FieldError;
+use crate::pages::form::{Field, Form};
 use crate::pages::shell::Shell;
 
 /// What a person typed into a sign-up form, as it was typed. The password is not part of it.
@@ -21,7 +22,7 @@ pub struct AccountValues {
 
 /// The form behind the one-time link: fields `token`, `full_name`, `email`, `password`, `organization_name`; posts to `/setup`.
 #[derive(Template)]
-#[template(path = "admin/setup.html")]
+#[template(path = "account/setup.html")]
 pub struct SetupPage<'a> {
     shell: &'a Shell,
     token: &'a str,
@@ -37,7 +38,7 @@ impl<'a> SetupPage<'a> {
 
 /// Sign-up: fields `full_name`, `email`, `password` and `organization_name`, or `invite_token` in its place; posts to `/signup`.
 #[derive(Template)]
-#[template(path = "admin/signup.html")]
+#[template(path = "account/signup.html")]
 pub struct SignupPage<'a> {
     shell: &'a Shell,
     invite_token: Option<&'a str>,
@@ -53,7 +54,7 @@ impl<'a> SignupPage<'a> {
 
 /// Sign-in: fields `email`, `password` and, if it is not empty, `next`; posts to `/login`.
 #[derive(Template)]
-#[template(path = "admin/login.html")]
+#[template(path = "account/login.html")]
 pub struct LoginPage<'a> {
     shell: &'a Shell,
     next: &'a str,
@@ -64,8 +65,8 @@ impl<'a> LoginPage<'a> {
     /// The form. `next` is the path to go to afterwards; whoever redirects there checks it again.
     pub fn new(shell: &'a Shell, next: &'a str, email: &str, errors: &[FieldError]) -> Self {
         let fields = vec![
-            Field::new("email", "Email address", "email", "username").holding(email),
-            Field::new("password", "Password", "password", "current-password"),
+            Field::line("email", "Email address", "email", "username").holding(email),
+            Field::line("password", "Password", "password", "current-password"),
         ];
         Self { shell, next, form: Form::new(fields, errors) }
     }
@@ -84,9 +85,9 @@ pub struct HomeOrganization {
     pub role: String,
 }
 
-/// Where a person lands after signing in: their organizations, the public pages, first steps, and the way out (posts to `/logout`).
+/// Where a person lands after signing in who belongs to several organizations or to none: they choose one, or leave (posts to `/logout`).
 #[derive(Template)]
-#[template(path = "admin/home.html")]
+#[template(path = "account/home.html")]
 pub struct HomePage<'a> {
     /// Where this instance is.
     pub shell: &'a Shell,
@@ -114,84 +115,15 @@ pub struct ErrorPage<'a> {
     pub request_id: &'a str,
 }
 
-struct Form {
-    fields: Vec<Field>,
-    problems: Vec<Problem>,
-}
-
-struct Field {
-    name: &'static str,
-    label: &'static str,
-    kind: &'static str,
-    autocomplete: &'static str,
-    hint: Option<&'static str>,
-    value: String,
-    error: Option<String>,
-    described_by: String,
-}
-
-/// A line of the summary; with the field's id it becomes a link.
-struct Problem {
-    field: Option<&'static str>,
-    text: String,
-}
-
-impl Form {
-    fn new(mut fields: Vec<Field>, errors: &[FieldError]) -> Self {
-        let problems = errors.iter().map(|error| Problem::of(error, &mut fields)).collect();
-        for field in &mut fields {
-            field.describe();
-        }
-        Self { fields, problems }
-    }
-}
-
-impl Problem {
-    /// Notes the error at its field, if the form shows one of that name; otherwise the summary alone tells it.
-    fn of(error: &FieldError, fields: &mut [Field]) -> Self {
-        match fields.iter_mut().find(|field| field.name == error.field) {
-            Some(field) => {
-                let text = format!("{} {}", field.label, error.message);
-                field.error.get_or_insert_with(|| text.clone());
-                Self { field: Some(field.name), text }
-            }
-            None if error.field.is_empty() => Self { field: None, text: error.message.clone() },
-            None => Self { field: None, text: format!("{} {}", error.field, error.message) },
-        }
-    }
-}
-
-impl Field {
-    fn new(name: &'static str, label: &'static str, kind: &'static str, autocomplete: &'static str) -> Self {
-        Self { name, label, kind, autocomplete, hint: None, value: String::new(), error: None, described_by: String::new() }
-    }
-
-    fn holding(mut self, value: &str) -> Self {
-        value.clone_into(&mut self.value);
-        self
-    }
-
-    fn hinting(mut self, hint: &'static str) -> Self {
-        self.hint = Some(hint);
-        self
-    }
-
-    fn describe(&mut self) {
-        let hint = self.hint.map(|_| format!("{}-hint", self.name));
-        let error = self.error.as_ref().map(|_| format!("{}-error", self.name));
-        self.described_by = hint.into_iter().chain(error).collect::<Vec<_>>().join(" ");
-    }
-}
-
 fn account_fields(values: &AccountValues, organization: bool) -> Vec<Field> {
     let mut fields = vec![
-        Field::new("full_name", "Your name", "text", "name").holding(&values.full_name),
-        Field::new("email", "Email address", "email", "email").holding(&values.email),
-        Field::new("password", "Password", "password", "new-password").hinting("12 to 128 characters; a few unrelated words are good."),
+        Field::line("full_name", "Your name", "text", "name").holding(&values.full_name),
+        Field::line("email", "Email address", "email", "email").holding(&values.email),
+        Field::line("password", "Password", "password", "new-password").hinting("12 to 128 characters; a few unrelated words are good."),
     ];
     if organization {
         fields.push(
-            Field::new("organization_name", "Organization", "text", "organization")
+            Field::line("organization_name", "Organization", "text", "organization")
                 .holding(&values.organization_name)
                 .hinting("Its public page gets its address from this name."),
         );
@@ -228,7 +160,7 @@ mod tests {
         let shell = shell();
         let html = SetupPage::new(&shell, "t0ken", &AccountValues::default(), &[]).render().unwrap();
 
-        assert!(html.contains("<form method=\"post\" action=\"/status/setup\">"));
+        assert!(html.contains("method=\"post\" action=\"/status/setup\""));
         assert!(html.contains("<input type=\"hidden\" name=\"token\" value=\"t0ken\">"));
         for (name, autocomplete) in
             [("full_name", "name"), ("email", "email"), ("password", "new-password"), ("organization_name", "organization")]
@@ -290,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn home_links_pages_and_shows_first_steps() {
+    fn home_leads_to_each_organization_and_its_public_page() {
         let shell = shell();
         let acme = HomeOrganization { id: "org_1".into(), name: "Acme".into(), slug: "acme".into(), role: "admin".into() };
         let page = |organizations: &[HomeOrganization]| {
@@ -298,15 +230,12 @@ mod tests {
         };
 
         let none = page(&[]);
-        assert!(none.contains("You belong to no organization yet."));
-        let one = page(std::slice::from_ref(&acme));
-        assert!(one.contains("<a href=\"/status/p/acme\">https://example.org/status/p/acme</a>"));
-        assert!(one.contains("https://example.org/status/api/services") && !one.contains("organization_id"));
-        assert!(one.contains("<form method=\"post\" action=\"/status/logout\">"));
-        let fifty: Vec<_> = std::iter::repeat_n(acme, 50).collect();
-        let many = page(&fifty);
-        assert_eq!(many.matches("<li class=\"org\">").count(), 50);
-        assert!(many.contains("\"organization_id\": \"org_1\""));
+        assert!(none.contains("You belong to no organization yet.") && none.contains("invite ada@example.org"));
+        assert!(none.contains("<form method=\"post\" action=\"/status/logout\""));
+        let many = page(&std::iter::repeat_n(acme, 50).collect::<Vec<_>>());
+        assert_eq!(many.matches("<li class=\"item\">").count(), 50);
+        assert_eq!(many.matches("href=\"/status/o/acme\"").count(), 50);
+        assert_eq!(many.matches("href=\"/status/p/acme\"").count(), 50);
     }
 
     #[test]
@@ -332,7 +261,7 @@ mod tests {
             HomePage { shell: &shell, full_name: EVIL, email: EVIL, organizations: &[organization] }.render().unwrap(),
             ErrorPage { shell: &shell, status: 500, title: EVIL, detail: EVIL, request_id: EVIL }.render().unwrap(),
         ] {
-            assert!(!html.contains("<script") && !html.contains("=\"\">"), "{html}");
+            assert!(!html.contains("<script>") && !html.contains("=\"\">"), "{html}");
             assert!(!html.contains(" style=") && !html.contains("<style"));
         }
     }

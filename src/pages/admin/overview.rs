@@ -1,0 +1,314 @@
+//! What is broken, what is open, what happened last; for a new organization, what to do first.
+
+use askama::Template;
+use http::StatusCode;
+use poem::{Response, handler};
+
+use super::desk::Desk;
+use super::frame::{Frame, Tab};
+use super::timeline::lines::Line;
+use super::timeline::words::shorten;
+use crate::access::Read;
+use crate::domain::incident::Incident;
+use crate::domain::service::{self, Service};
+use crate::domain::status::{Rollup, ServiceStatus, rollup};
+use crate::domain::timeline::{self, Filter};
+use crate::error::Result;
+use crate::pages::answer::html;
+use crate::pages::markdown::{self, SafeHtml};
+use crate::pages::shell::Shell;
+use crate::pages::when::{State, When};
+use crate::store::{OrgView, Reads, Scan};
+
+/// The most services that are named as broken.
+const BROKEN_SHOWN: usize = 20;
+/// The most incidents that are named as why.
+const WHY_SHOWN: usize = 3;
+/// The most open incidents that are shown.
+const OPEN_SHOWN: usize = 10;
+/// How much of an update is quoted, in characters.
+const QUOTED: usize = 280;
+/// The latest entries of the timeline.
+const LAST_SHOWN: usize = 10;
+
+#[derive(Template)]
+#[template(path = "admin/overview.html")]
+struct OverviewPage<'a> {
+    shell: &'a Shell,
+    frame: &'a Frame,
+    look: &'a Look,
+    /// The line above all, as the public page has it.
+    overall: State,
+    extent: String,
+    public_page: String,
+    /// While there is something to do first.
+    steps: Option<&'a Steps>,
+}
+
+impl<'a> OverviewPage<'a> {
+    fn new(frame: &'a Frame, look: &'a Look) -> Self {
+        Self {
+            shell: &frame.shell,
+            frame,
+            look,
+            overall: State { state: look.rollup.state.as_str(), word: look.rollup.description },
+            extent: look.extent(),
+            public_page: format!("{}/p/{}", frame.shell.path(), frame.slug),
+            steps: Some(&look.steps).filter(|steps| !steps.are_done()),
+        }
+    }
+}
+
+/// What the page reads.
+struct Look {
+    rollup: Rollup,
+    /// How many services there are.
+    services: usize,
+    broken: Vec<Broken>,
+    more_broken: usize,
+    open: Vec<Open>,
+    more_open: usize,
+    last: Vec<Line>,
+    steps: Steps,
+}
+
+/// A service that is not operational, and why.
+struct Broken {
+    id: String,
+    name: String,
+    status: State,
+    by_hand: bool,
+    why: Vec<Why>,
+    more_why: usize,
+}
+
+/// An unresolved incident that says so.
+struct Why {
+    id: String,
+    title: String,
+}
+
+/// An unresolved incident.
+struct Open {
+    id: String,
+    title: String,
+    stage: &'static str,
+    stage_word: &'static str,
+    impact: &'static str,
+    impact_word: String,
+    since: When,
+    said_at: When,
+    said_by: String,
+    said: SafeHtml,
+}
+
+/// How far a new organization has come.
+struct Steps {
+    /// One of its services.
+    service: Option<String>,
+    /// Whether an incident was ever reported.
+    has_reported: bool,
+}
+
+/// `GET /o/:org`.
+#[handler]
+pub(crate) async fn show(desk: Desk) -> poem::Result<Response> {
+    let (frame, look) = desk.look(Tab::Overview, look).await?;
+    Ok(html(StatusCode::OK, &OverviewPage::new(&frame, &look))?)
+}
+
+fn look(view: &OrgView<'_, Read>) -> Result<Look> {
+    let open = service::open_incidents(view)?;
+    let services = view.scan(Service::BY_POSITION.of(()))?.items;
+    let shown: Vec<ServiceStatus> = services.iter().map(|service| service::effective_among(&open, service)).collect();
+    let mut broken: Vec<_> = services.iter().zip(&shown).filter(|(_, status)| **status != ServiceStatus::Operational).collect();
+    // The worst first; among equals, in the order of the page.
+    broken.sort_by_key(|(_, status)| std::cmp::Reverse(status.severity()));
+    let entries = timeline::read(view, None, &Filter::default(), None, LAST_SHOWN)?;
+    Ok(Look {
+        rollup: rollup(&shown),
+        services: services.len(),
+        more_broken: broken.len().saturating_sub(BROKEN_SHOWN),
+        broken: broken.into_iter().take(BROKEN_SHOWN).map(|(service, status)| Broken::of(service, *status, &open)).collect(),
+        more_open: open.len().saturating_sub(OPEN_SHOWN),
+        // The index has the earliest begun first.
+        open: open.iter().rev().take(OPEN_SHOWN).map(Open::of).collect(),
+        last: entries.items.iter().map(|entry| Line::of(view, entry)).collect::<Result<_>>()?,
+        steps: Steps {
+            service: services.first().map(|service| service.id.to_string()),
+            // Deleted ones count: who has tried it need not try again.
+            has_reported: !view.scan(Scan::<Incident>::all().limit(1))?.items.is_empty(),
+        },
+    })
+}
+
+impl Look {
+    /// How much of all the services is broken, in words.
+    fn extent(&self) -> String {
+        match (self.broken.len() + self.more_broken, self.services) {
+            (0, 1) => "The one service is operational.".to_owned(),
+            (0, all) => format!("All {all} services are operational."),
+            (_, 1) => "The one service is not operational.".to_owned(),
+            (1, all) => format!("1 of {all} services is not operational."),
+            (some, all) => format!("{some} of {all} services are not operational."),
+        }
+    }
+}
+
+impl Broken {
+    fn of(service: &Service, status: ServiceStatus, open: &[Incident]) -> Self {
+        let says_so = |incident: &&Incident| {
+            let said = incident.affected.iter().find(|affected| affected.service_id == service.id).and_then(|affected| affected.status);
+            said.is_some_and(|said| said != ServiceStatus::Operational)
+        };
+        let mut why: Vec<Why> =
+            open.iter().rev().filter(says_so).map(|incident| Why { id: incident.id.to_string(), title: incident.title.clone() }).collect();
+        let more_why = why.len().saturating_sub(WHY_SHOWN);
+        why.truncate(WHY_SHOWN);
+        let by_hand = service.own_status != ServiceStatus::Operational;
+        Self { id: service.id.to_string(), name: service.name.clone(), status: status.into(), by_hand, why, more_why }
+    }
+}
+
+impl Open {
+    fn of(incident: &Incident) -> Self {
+        let impact = incident.impact();
+        // There is always one; an incident begins with it.
+        let last = incident.updates.last();
+        Self {
+            id: incident.id.to_string(),
+            title: incident.title.clone(),
+            stage: incident.status.as_str(),
+            stage_word: incident.status.label(),
+            impact: impact.as_str(),
+            impact_word: format!("Impact: {}", impact.label().to_lowercase()),
+            since: incident.started_at.into(),
+            said_at: last.map_or(incident.started_at, |last| last.created_at).into(),
+            said_by: last.map(|last| last.author.name.clone()).unwrap_or_default(),
+            said: last.map(|last| markdown::render(&shorten(&last.message, QUOTED))).unwrap_or_default(),
+        }
+    }
+}
+
+impl Steps {
+    fn are_done(&self) -> bool {
+        self.service.is_some() && self.has_reported
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Role;
+    use crate::clock::Timestamp;
+
+    const EVIL: &str = "\"><script>alert(1)</script>'";
+
+    fn nothing() -> Look {
+        Look {
+            rollup: rollup(&[]),
+            services: 0,
+            broken: Vec::new(),
+            more_broken: 0,
+            open: Vec::new(),
+            more_open: 0,
+            last: Vec::new(),
+            steps: Steps { service: None, has_reported: false },
+        }
+    }
+
+    fn full(each: &str) -> Look {
+        let when = || When::from(Timestamp::from_millis(0));
+        let broken = |number: usize| Broken {
+            id: format!("svc_{number}"),
+            name: each.into(),
+            status: ServiceStatus::MajorOutage.into(),
+            by_hand: true,
+            why: vec![Why { id: "inc_1".into(), title: each.into() }],
+            more_why: 4,
+        };
+        let open = |number: usize| Open {
+            id: format!("inc_{number}"),
+            title: each.into(),
+            stage: "identified",
+            stage_word: "Identified",
+            impact: "critical",
+            impact_word: "Impact: critical".into(),
+            since: when(),
+            said_at: when(),
+            said_by: each.into(),
+            said: markdown::render(each),
+        };
+        Look {
+            rollup: rollup(&[ServiceStatus::MajorOutage, ServiceStatus::Operational]),
+            services: 1_000,
+            broken: (0..BROKEN_SHOWN).map(broken).collect(),
+            more_broken: 30,
+            open: (0..OPEN_SHOWN).map(open).collect(),
+            more_open: 7,
+            last: (0..10).map(|seq| Line::sample(seq, each)).collect(),
+            steps: Steps { service: Some("svc_0".into()), has_reported: true },
+        }
+    }
+
+    fn rendered(look: &Look, role: Role) -> String {
+        let frame = Frame { role, ..Frame::sample("Acme", Tab::Overview) };
+        OverviewPage::new(&frame, look).render().unwrap()
+    }
+
+    #[test]
+    fn a_new_organization_is_told_what_to_do_first() {
+        let html = rendered(&nothing(), Role::Admin);
+        for part in [
+            "First steps",
+            "href=\"/status/o/acme/services/new\"",
+            "href=\"/status/o/acme/incidents/new\"",
+            "href=\"/status/p/acme\"",
+            "curl --cookie cookies.txt https://example.org/status/api/services/SERVICE_ID/incidents",
+        ] {
+            assert!(html.contains(part), "{part}: {html}");
+        }
+        assert!(!html.contains("id=\"broken\"") && !html.contains("Done:"), "{html}");
+
+        let begun = Look { services: 1, steps: Steps { service: Some("svc_9".into()), has_reported: false }, ..nothing() };
+        let html = rendered(&begun, Role::Admin);
+        assert_eq!(html.matches("Done:").count(), 1);
+        assert!(html.contains("/api/services/svc_9/incidents") && !html.contains("services/new\""), "{html}");
+    }
+
+    #[test]
+    fn who_may_only_look_is_offered_nothing_to_do() {
+        let html = rendered(&full("API"), Role::Viewer);
+        assert!(!html.contains("Post update") && !html.contains("incidents/new"), "{html}");
+        assert!(!rendered(&nothing(), Role::Viewer).contains("services/new"));
+    }
+
+    #[test]
+    fn what_is_broken_is_said_with_why_and_how_much() {
+        let html = rendered(&full("API"), Role::Responder);
+        assert!(html.contains("50 of 1000 services are not operational.") && html.contains("Partial System Outage"), "{html}");
+        assert!(html.contains("30 more among all services") && html.contains("7 more open incidents"), "{html}");
+        assert!(html.contains("Set by hand") && html.contains("href=\"/status/o/acme/incidents/inc_1\""), "{html}");
+        assert!(html.contains("href=\"/status/o/acme/incidents/inc_0#update\""), "{html}");
+        assert_eq!(html.matches("id=\"broken-svc_").count(), BROKEN_SHOWN);
+        assert!(!html.contains("First steps"));
+    }
+
+    #[test]
+    fn the_extent_reads_well_whatever_the_numbers() {
+        let extent = |broken: usize, services| Look { services, more_broken: broken, ..nothing() }.extent();
+        assert_eq!(extent(0, 1), "The one service is operational.");
+        assert_eq!(extent(1, 1), "The one service is not operational.");
+        assert_eq!(extent(0, 3), "All 3 services are operational.");
+        assert_eq!(extent(1, 3), "1 of 3 services is not operational.");
+        assert_eq!(extent(2, 3), "2 of 3 services are not operational.");
+    }
+
+    #[test]
+    fn nothing_hostile_gets_out_of_its_place() {
+        for each in [EVIL.to_owned(), EVIL.repeat(200), "שירות".to_owned()] {
+            let html = rendered(&full(&each), Role::Admin);
+            assert!(!html.contains("<script>") && !html.contains(" style="), "{html}");
+        }
+    }
+}
