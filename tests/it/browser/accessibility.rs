@@ -1,0 +1,160 @@
+//! axe finds nothing (WCAG 2.2 AA) on any page, in any state, light and dark, on a phone and on a desktop; and nothing is wider than the window.
+
+use serde_json::json;
+
+use super::driver::{Browser, Kind};
+use super::{say, trouble};
+use crate::harness::{Client, Server, eventually};
+
+/// What people may write, and pages must bear.
+const LONG: &str = "LlanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogochLlanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch";
+const RIGHT_TO_LEFT: &str = "خدمة الدفع بالبطاقات";
+
+/// An organization full of life: names that are long, that run from right to left; incidents of every kind.
+async fn full(server: &Server) -> (Client, String, String, String) {
+    let ada = server.sign_up("ada").await;
+    let (api, open) = trouble(&ada).await;
+    let group = ada.group(LONG).await;
+    for (name, status) in
+        [(LONG, "degraded_performance"), (RIGHT_TO_LEFT, "partial_outage"), ("Unknown", "unknown"), ("Works", "under_maintenance")]
+    {
+        ada.service_with(
+            json!({ "name": name, "group_id": group, "status": status, "description": "See **the** [docs](https://example.org)." }),
+        )
+        .await;
+    }
+    ada.private_service("Payroll").await;
+    ada.incident(&[], LONG).await;
+    let over = ada.incident(&[(&api, "partial_outage")], RIGHT_TO_LEFT).await;
+    say(&ada, &over, json!({ "status": "resolved", "message": "- one\n- two\n\n> quoted `code`" })).await;
+    (ada, api, open, over)
+}
+
+/// Every page, with what has to be done to see it in another state.
+fn pages(ada: &Client, eve: &Client, api: &str, open: &str, over: &str) -> Vec<(String, &'static str)> {
+    let (o, n) = (format!("/o/{}", ada.slug), format!("/o/{}", eve.slug));
+    let refuse =
+        "document.querySelector('main form .primary').form.noValidate = true, document.querySelector('main form .primary').click(), true";
+    let plain = [
+        "",
+        "/services",
+        "/services/new",
+        "/groups/new",
+        "/incidents",
+        "/incidents?state=resolved",
+        "/incidents/new",
+        "/timeline",
+        "/find?q=a",
+    ];
+    let mut list: Vec<(String, &'static str)> = plain.iter().map(|path| (format!("{o}{path}"), "")).collect();
+    list.extend([
+        (format!("/p/{}", ada.slug), ""),
+        (format!("/p/{}", ada.slug), "document.querySelectorAll('details').forEach((details) => { details.open = true }), true"),
+        (format!("/p/{}", eve.slug), ""),
+        (format!("{o}/services/{api}"), ""),
+        (format!("{o}/incidents/{open}"), ""),
+        (format!("{o}/incidents/{over}"), ""),
+        (format!("{o}/incidents/{open}/edit"), ""),
+        (format!("{o}/services/new"), refuse),
+        (format!("{o}/groups/new"), refuse),
+        (format!("{o}/incidents/new"), refuse),
+        (o.clone(), "document.querySelectorAll('details').forEach((details) => { details.open = true }), true"),
+        (o.clone(), "document.getElementById('find-open').click(), true"),
+        (o.clone(), "document.dispatchEvent(new KeyboardEvent('keydown', { key: '?', bubbles: true })), true"),
+        (n.clone(), ""),
+        (format!("{n}/services"), ""),
+        (format!("{n}/incidents"), ""),
+        (format!("{n}/timeline"), ""),
+        ("/account".into(), ""),
+        ("/organizations".into(), ""),
+        ("/nothing/here".into(), ""),
+        ("/styleguide".into(), ""),
+    ]);
+    list
+}
+
+async fn nothing_is_wrong(kind: Kind) {
+    let server = Server::start().await;
+    let (ada, api, open, over) = full(&server).await;
+    let eve = server.sign_up("eve").await;
+    // One person for all: eve's organization is empty, and ada may look at it.
+    eventually(async || ada.get(format!("/p/{}", ada.slug)).await.text.contains(RIGHT_TO_LEFT)).await;
+    let browser = Browser::of(kind).await;
+    let mut wrong = Vec::new();
+    let look = async |path: &str, act: &str, wrong: &mut Vec<String>| {
+        browser.goto(&format!("{}{path}", server.base())).await;
+        if !act.is_empty() {
+            browser.value(act).await;
+            browser.wait_for("document.querySelector('#problems, dialog[open], details[open]') !== null").await;
+        }
+        // Colours that are on their way from one to another are neither.
+        browser.wait_for("document.getAnimations().every((animation) => animation.playState !== 'running' || animation.effect.getTiming().iterations === Infinity)").await;
+        wrong.extend(browser.axe().await.into_iter().map(|found| format!("{path} {act}: {found}")));
+        let over = browser.value("document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
+        if over != 0 {
+            wrong.push(format!("{path} {act}: {over} px wider than the window"));
+        }
+    };
+    for path in ["/login", "/signup"] {
+        look(path, "", &mut wrong).await;
+    }
+    for who in [&ada, &eve] {
+        browser.be(&server, who).await;
+        let mine = format!("/o/{}", who.slug);
+        let listed = pages(&ada, &eve, &api, &open, &over);
+        for (path, act) in listed
+            .iter()
+            .filter(|(path, _)| if who.slug == ada.slug { !path.starts_with(&format!("/o/{}", eve.slug)) } else { path.starts_with(&mine) })
+        {
+            look(path, act, &mut wrong).await;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_wrong_in_the_light() {
+    nothing_is_wrong(Kind::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_wrong_in_the_dark_on_a_phone() {
+    nothing_is_wrong(Kind { dark: true, width: 390, ..Kind::default() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_services_and_five_hundred_incidents_fit() {
+    let server = Server::start().await;
+    let ada = server.sign_up("ada").await;
+    let mut services = Vec::new();
+    for number in 0..200 {
+        services.push(ada.service(&format!("Service {number:03}")).await);
+    }
+    for number in 0..500 {
+        let id = ada.incident(&[(&services[number % 200], "degraded_performance")], &format!("Incident number {number}")).await;
+        if number >= 3 {
+            say(&ada, &id, json!({ "status": "resolved", "message": "Over." })).await;
+        }
+    }
+    eventually(async || ada.get(format!("/p/{}", ada.slug)).await.text.contains("Incident number 499")).await;
+    let browser = Browser::of(Kind { width: 390, ..Kind::default() }).await;
+    browser.be(&server, &ada).await;
+    for path in [
+        format!("/p/{}", ada.slug),
+        format!("/o/{}", ada.slug),
+        format!("/o/{}/services", ada.slug),
+        format!("/o/{}/incidents", ada.slug),
+        format!("/o/{}/incidents/new", ada.slug),
+        format!("/o/{}/timeline", ada.slug),
+    ] {
+        browser.goto(&format!("{}{path}", server.base())).await;
+        assert_eq!(browser.value("document.documentElement.scrollWidth - document.documentElement.clientWidth").await, 0, "{path}");
+        if path.starts_with("/o/") {
+            // No page loads all rows: fifty of anything, and a way to more.
+            let rows = browser
+                .value("Math.max(...[...document.querySelectorAll('#main :is(ul, ol, tbody)')].map((list) => list.children.length), 0)")
+                .await;
+            assert!(rows.as_u64().is_some_and(|rows| (1..=60).contains(&rows)), "{path} has {rows} rows");
+        }
+    }
+}
