@@ -17,9 +17,10 @@
     return element;
   };
 
-  // Moments: the reader's zone, UTC in the tooltip.
-  const full = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
-  const short = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  // Moments: the reader's zone, UTC in the tooltip. Words and figures go together: the page's language, as the reader writes it if it is theirs.
+  const locale = navigator.languages.find((language) => language.startsWith(document.documentElement.lang)) ?? "en-GB";
+  const full = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
+  const short = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
   const localise = (root) => {
     for (const time of all("time[datetime*=T]:not([title])", root)) {
       time.title = time.textContent;
@@ -31,7 +32,10 @@
   const toast = (content, kind) => {
     const shown = make("div", { class: "toast", ...(kind && { "data-kind": kind }) });
     const close = make("button", { type: "button", class: "button quiet small icon-only", "aria-label": "Dismiss" }, "×");
-    close.addEventListener("click", () => shown.remove());
+    close.addEventListener("click", () => {
+      shown.remove();
+      document.getElementById("main")?.focus({ preventScroll: true });
+    });
     shown.append(...content, close);
     toasts.append(shown);
     while (toasts.children.length > 3) toasts.firstElementChild.remove();
@@ -77,14 +81,28 @@
     htmx_before_morph_node: (_, { oldNode }) => !oldNode.matches?.("form[data-dirty], dialog[open]"),
   });
 
-  // A refused form is shown at its own address: a reload then starts it anew, instead of asking for an address that only takes answers.
+  // A refused form is shown at its own address: a reload then starts it anew, instead of asking for an address that only takes answers. What leads
+  // back to the page that it came from is no step of its own.
   document.addEventListener("htmx:before:history:update", (event) => {
-    if (event.detail.response?.status >= 400) event.preventDefault();
+    const { history: action, sourceElement, response } = event.detail;
+    if (sourceElement?.method !== "post") return;
+    if (response?.status >= 400) event.preventDefault();
+    const url = new URL(action.path, location.href);
+    url.searchParams.delete("told");
+    url.searchParams.delete("of");
+    if (url.pathname + url.search === location.pathname + location.search) action.type = "replace";
   });
 
+  // Requests are a person's own, or the page's: a refresh (`live`) never gets in the way of what somebody does.
+  const is_page = (ctx) => ctx.target?.id === "app";
+  const is_own = (ctx) => !ctx.live && (is_page(ctx) || ctx.request.method !== "GET");
+  /** How many own requests are under way. */
+  let busy = 0;
   /** Whether what is shown is the answer to a POST: asking for the address again would show something else. */
   let answered = false;
   let refreshing = false;
+  let failed = false;
+  let due = false;
 
   // A form is sent once, however often its button is pressed while it is under way: htmx would send the second after the first.
   addEventListener(
@@ -97,9 +115,15 @@
     true,
   );
   document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+    if (is_own(ctx)) {
+      ctx.counted = true;
+      busy++;
+    }
     const { form } = ctx.request;
-    if (!form) return;
-    if (ctx.sourceElement === form) form.dataset.sending = "";
+    // A preview, or a service to be found, is no sending of the form.
+    if (!form || ctx.sourceElement !== form) return;
+    ctx.sent = true;
+    form.dataset.sending = "";
     for (const button of all("button:enabled", form)) {
       button.dataset.busy = "";
       // Disabled, it would lose the focus.
@@ -108,57 +132,102 @@
   });
   document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
     const { form } = ctx.request;
-    if (!form) return;
-    delete form.dataset.sending;
-    for (const button of all("button[data-busy]", form)) {
-      button.disabled = false;
-      delete button.dataset.busy;
+    if (ctx.sent) {
+      delete form.dataset.sending;
+      for (const button of all("button[data-busy]", form)) {
+        button.disabled = false;
+        delete button.dataset.busy;
+      }
+      if (ctx.response?.status < 400) form.closest(".toast")?.remove();
     }
+    if (ctx.counted && --busy === 0 && due) changed();
   });
+
+  const signed_out = () => say("You are signed out. Sign in in another tab, then go on here.", "wrong");
 
   // What can't be shown in place of a form must not take its place: what was typed would be gone.
   document.addEventListener("htmx:after:request", (event) => {
     const { ctx } = event.detail;
-    const { status } = ctx.response;
-    const is_form = ctx.request.method !== "GET";
-    if (status < 400 || (!is_form && !refreshing)) return;
-    const page = new DOMParser().parseFromString(ctx.text, "text/html");
-    if (is_form && $("#app #problems, #app [data-kind=stale]", page)) return;
-    event.preventDefault();
-    if (!is_form) {
-      if (status === 404) say("What this page shows is gone: somebody deleted it.", "wrong");
+    const { status, raw } = ctx.response;
+    if (ctx.live) {
+      if (status < 400 && !raw.redirected) return;
+      event.preventDefault();
+      if (raw.redirected) {
+        answered = true;
+        signed_out();
+      } else if (status === 404) {
+        answered = true;
+        say("What this page shows is gone: somebody deleted it.", "wrong");
+      } else failed = true;
       return;
     }
+    if (is_page(ctx) && status < 400 && !ctx.text.includes('id="app"')) {
+      // Not a page of this kind: a public page, the API's documentation.
+      event.preventDefault();
+      location.assign(raw.url);
+      return;
+    }
+    if (ctx.request.method === "GET") return;
+    const page = status < 400 ? null : new DOMParser().parseFromString(ctx.text, "text/html");
+    if (!page || $("#app #problems, #app [data-kind=stale]", page)) {
+      // It is answered by what is shown next, be it the same form.
+      if (is_page(ctx)) delete ctx.request.form?.dataset.dirty;
+      return;
+    }
+    event.preventDefault();
+    if (status === 401) return signed_out();
     const words = all("main h1, main p:not(.meta, .brand)", page).map((element) => element.textContent.trim());
-    const why = status === 401 ? "You are signed out. Sign in in another tab, then send this again." : words.filter(Boolean).join(": ");
-    say(why || `That did not work (${status}). Nothing was sent twice; try again.`, "wrong");
+    say(words.filter(Boolean).join(": ") || `That did not work (${status}). Try again.`, "wrong");
   });
-  document.addEventListener("htmx:error", ({ detail }) => {
-    if (refreshing || detail.error?.name === "AbortError") return;
-    say("The server can't be reached. Nothing is lost; try again in a moment.", "wrong");
+  document.addEventListener("htmx:error", ({ detail: { ctx, error } }) => {
+    if (error?.name === "AbortError") return;
+    if (ctx?.live) failed = true;
+    else say("The server can't be reached. Nothing is lost; try again in a moment.", "wrong");
   });
 
   document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
-    if (!ctx.target?.isConnected && !app()) return;
-    const is_page = ctx.select === "#app" || ctx.select === "[hx-history-elt]";
-    if (!is_page) return;
-    answered = ctx.request.method !== "GET" && !ctx.response.raw.redirected;
-    arrive(!refreshing);
+    if (!is_page(ctx)) return;
+    if (!ctx.live) answered = ctx.request.method !== "GET" && !ctx.response.raw.redirected;
+    arrive(!ctx.live);
   });
 
   /** A page is here: by a link, by a form, or refreshed. */
   const arrive = (is_new) => {
     tell();
     follow();
+    people();
     if (!is_new) return;
-    const wanted = $("#app [autofocus]") ?? (location.hash.length > 1 ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null);
+    let place = null;
+    try {
+      place = location.hash.length > 1 ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
+    } catch {
+      // An address may end in anything.
+    }
+    const wanted = $("#app [autofocus]") ?? place;
     if (wanted) {
-      wanted.focus();
+      (wanted.matches("form") ? ($("input:not([type=hidden]), select, textarea", wanted) ?? wanted) : wanted).focus();
       wanted.scrollIntoView({ block: "nearest" });
     } else if (document.activeElement === document.body) {
       document.getElementById("main")?.focus({ preventScroll: true });
     }
   };
+
+  // "Resolve", while an update is being written on this very page: the text stays, and the status is chosen.
+  addEventListener(
+    "click",
+    (event) => {
+      const link = event.target.closest?.('a[href$="#update"]');
+      const form = $("#update form[data-dirty]");
+      if (!link || !form || link.pathname !== location.pathname || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      const status = new URL(link.href).searchParams.get("status");
+      const radio = status && $(`[name=status][value="${CSS.escape(status)}"]`, form);
+      if (radio) radio.checked = true;
+      form.elements.message.focus();
+    },
+    true,
+  );
 
   // The line: one WebSocket a tab. Browsers allow six connections to a host over HTTP/1.1, streams included, and people open more tabs than that.
   let socket = null;
@@ -169,6 +238,9 @@
   let since = null;
   let notice = 0;
   let watch = 0;
+  let heard_at = null;
+  let heard_of = null; // the last event that the line told of
+  let present = null; // who is here, as last heard
 
   const position = (id) => {
     const [epoch, seq] = (id ?? "").split(":");
@@ -180,23 +252,26 @@
     return page.epoch === event.epoch && event.seq <= page.seq;
   };
 
-  let due = 0;
+  /** Asks for the page again. What is due waits: for the person's own request, for the window to be looked at, for the refresh under way. */
   const refresh = async () => {
-    if (answered || document.hidden) {
-      due = 1;
+    if (answered || document.hidden || busy || refreshing) {
+      due = true;
       return;
     }
-    if (refreshing) {
-      due = 1;
+    // One's own change was answered before the line told of it.
+    if (heard_of && shown(heard_of)) {
+      due = false;
       return;
     }
     refreshing = true;
-    due = 0;
+    due = failed = false;
     try {
-      await htmx.ajax("GET", location.pathname + location.search, { target: "#app", select: "#app", swap: "outerMorph" });
+      // From the chip: what a person asks for is queued at its own element, never behind this.
+      await htmx.ajax("GET", location.pathname + location.search, { source: chip, live: true, target: "#app", select: "#app", swap: "outerMorph" });
     } finally {
       refreshing = false;
-      if (due) setTimeout(refresh, 250);
+      if (failed) setTimeout(refresh, 5000 * (0.5 + Math.random()));
+      else if (due) changed();
     }
   };
   let soon = 0;
@@ -209,12 +284,14 @@
     if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
   };
 
-  const people = (list, more) => {
+  /** Who else looks at what this page shows, as last heard. */
+  const people = () => {
     const place = $("[data-people]");
     if (!place) return;
-    const others = list.filter(({ id }) => id !== app().dataset.me);
+    const here = present?.subject === app().dataset.subject ? present : { people: [], more: 0 };
+    const others = here.people.filter(({ id }) => id !== app().dataset.me);
     place.hidden = others.length === 0;
-    const names = others.map(({ name }) => name).concat(more ? [`${more} more`] : []);
+    const names = others.map(({ name }) => name).concat(here.more ? [`${here.more} more`] : []);
     place.replaceChildren(
       ...others.slice(0, 5).map(({ name }) => make("span", { class: "person", title: name, "aria-hidden": "true" }, [...name.trim()][0] ?? "?")),
       make("span", { dir: "auto" }, `${new Intl.ListFormat("en").format(names)} ${names.length > 1 ? "are" : "is"} here, too`),
@@ -222,18 +299,28 @@
   };
 
   const hear = (message) => {
-    if (message.type === "event") {
-      joined.after = message.id;
-      if (!shown(message.id)) changed();
+    // Of a room that was left, something may still be on its way.
+    if (!joined || (message.room && message.room !== joined.room)) return;
+    if (message.type === "event" || message.type === "joined") {
+      joined.after = heard_of = message.type === "event" ? message.id : message.at;
+      if (message.type === "joined") {
+        back();
+        attended = null;
+        attend();
+      }
+      if (!shown(heard_of)) changed();
     } else if (message.type === "reset") {
       joined.after = message.at;
+      heard_of = null;
       changed();
-    } else if (message.type === "joined") {
-      joined.after = message.at;
-      attended = null;
-      attend();
-    } else if (message.type === "presence" && message.subject === app().dataset.subject) {
-      people(message.people, message.more);
+    } else if (message.type === "presence") {
+      present = message;
+      people();
+    } else if (message.type === "error" && message.code === "unknown_room") {
+      chip.textContent = "This page no longer follows: you are signed out, or it is not yours to see. Reload it.";
+      chip.hidden = false;
+    } else if (message.type === "error" && message.code === "unavailable") {
+      ended(socket);
     }
   };
 
@@ -249,70 +336,87 @@
     const { live, room, at } = app().dataset;
     if (!room) {
       joined = null;
+      clearTimeout(timer);
+      timer = 0;
+      back();
       socket?.close();
       return;
     }
     if (joined?.room !== room) {
       if (joined) send({ action: "leave", room: joined.room });
       joined = { room, after: at };
+      heard_of = present = null;
       if (socket) send({ action: "join", room, after: at });
     }
     if (socket) attend();
     else if (!timer) connect(live);
   };
 
+  /** The line stands. */
+  const back = () => {
+    attempts = 0;
+    clearTimeout(notice);
+    since = null;
+    chip.hidden = true;
+  };
+
   const heard = () => {
+    heard_at = new Date();
     clearTimeout(watch);
     // A line may be dead though nobody said so: a phone that slept, a proxy that forgot.
     watch = setTimeout(() => {
       send({ action: "ping" });
-      watch = setTimeout(() => socket?.close(), 10000);
+      watch = setTimeout(() => ended(socket), 10000);
     }, 25000);
+  };
+
+  /** The line is lost. Closing it may take a minute of its own; nobody waits for that. */
+  const ended = (line) => {
+    if (!line || socket !== line) return;
+    socket = null;
+    line.close();
+    attended = present = null;
+    people();
+    clearTimeout(watch);
+    if (!joined) return;
+    if (!since) {
+      since = heard_at ?? new Date();
+      notice = setTimeout(() => {
+        chip.textContent = `Connection lost since ${short.format(since)}. Trying again…`;
+        chip.hidden = false;
+      }, 2500);
+    }
+    const delay = Math.min(30000, 1000 * 2 ** attempts++) * (0.5 + Math.random() / 2);
+    timer = setTimeout(() => connect(app().dataset.live), delay);
   };
 
   const connect = (live) => {
     timer = 0;
+    if (!joined || !live) return;
     const line = new WebSocket(new URL(live, location.href.replace(/^http/, "ws")));
     socket = line;
     line.addEventListener("open", () => {
-      attempts = 0;
-      clearTimeout(notice);
-      since = null;
-      chip.hidden = true;
+      if (socket !== line) return;
       heard();
       if (joined) send({ action: "join", room: joined.room, after: joined.after });
     });
     line.addEventListener("message", ({ data }) => {
+      if (socket !== line) return;
       heard();
       hear(JSON.parse(data));
     });
-    line.addEventListener("close", () => {
-      if (socket !== line) return;
-      socket = null;
-      attended = null;
-      clearTimeout(watch);
-      if (!joined) return;
-      if (!since) {
-        since = new Date();
-        notice = setTimeout(() => {
-          chip.textContent = `Connection lost since ${short.format(since)}. Trying again…`;
-          chip.hidden = false;
-        }, 2500);
-      }
-      const delay = Math.min(30000, 1000 * 2 ** attempts++) * (0.5 + Math.random() / 2);
-      timer = setTimeout(() => connect(live), delay);
-    });
+    line.addEventListener("close", () => ended(line));
   };
 
+  addEventListener("offline", () => ended(socket));
   addEventListener("online", () => {
-    if (!socket && timer && joined) {
-      clearTimeout(timer);
-      connect(app().dataset.live);
-    }
+    if (socket || !timer || !joined) return;
+    clearTimeout(timer);
+    connect(app().dataset.live);
   });
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) return;
-    if (due && !answered) refresh();
+    if (due) changed();
     if (socket) send({ action: "ping" });
   });
 
@@ -332,15 +436,29 @@
   // Finding: the page of that name, in a dialog.
   const results = make("div", { id: "palette-results" });
   const wanted = make("input", { type: "search", id: "palette-q", name: "q", autocomplete: "off", "aria-label": "Find a service, an incident or a page", placeholder: "Find a service, an incident or a page" });
-  const palette = make("dialog", { id: "palette", class: "dialog palette", "aria-label": "Find" }, make("form", { method: "dialog" }, wanted), results);
+  const count = make("p", { class: "visually-hidden", role: "status" });
+  // A newer question replaces an older one that is still under way.
+  const palette = make("dialog", { id: "palette", class: "dialog palette", "aria-label": "Find", "hx-sync": "replace" }, make("form", { method: "dialog" }, wanted), results, count);
   document.body.append(palette);
   let typed = 0;
-  const find = () => {
+  /** What the results answer; and whether Enter was pressed before they came. */
+  let found = null;
+  let go_first = false;
+  const first = () => $("a[href]", results);
+  const find = async () => {
+    clearTimeout(typed);
+    const asked = wanted.value;
     const url = new URL($("#find-open").href);
-    url.searchParams.set("q", wanted.value);
-    htmx.ajax("GET", url.pathname + url.search, { source: palette, target: "#palette-results", select: "#found", swap: "innerHTML" });
+    url.searchParams.set("q", asked);
+    await htmx.ajax("GET", url.pathname + url.search, { source: palette, target: "#palette-results", select: "#found", swap: "innerHTML" });
+    if (asked !== wanted.value) return;
+    found = asked;
+    count.textContent = `${all("a[href]", results).length} found`;
+    if (go_first) first()?.click();
+    go_first = false;
   };
   wanted.addEventListener("input", () => {
+    go_first = false;
     clearTimeout(typed);
     typed = setTimeout(find, 120);
   });
@@ -353,7 +471,11 @@
       (links[next] ?? (next < 0 ? wanted : links.at(-1)))?.focus();
     } else if (event.key === "Enter" && event.target === wanted) {
       event.preventDefault();
-      links[0]?.click();
+      if (found === wanted.value) first()?.click();
+      else {
+        go_first = true;
+        find();
+      }
     }
   });
   results.addEventListener("click", ({ target }) => {
@@ -362,6 +484,7 @@
   const open_palette = () => {
     if (!$("#find-open") || palette.open) return;
     wanted.value = "";
+    found = null;
     palette.showModal();
     find();
   };
@@ -380,18 +503,24 @@
   // Keys. Single letters can be turned off (WCAG 2.1.4): speech input types them, too.
   const KEYS = [
     ["n", "Report an incident", () => go('a[href$="/incidents/new"]')],
-    ["u", "Post an update", () => $("#menu-update > summary")?.click() ?? go('.bar-actions a[href$="#update"]')],
+    ["u", "Post an update", () => menu("#menu-update") || go('.bar-actions a[href$="#update"]')],
     ["o", "Overview", () => go(".tabs a:nth-child(1)")],
     ["i", "Incidents", () => go(".tabs a:nth-child(2)")],
     ["s", "Services", () => go(".tabs a:nth-child(3)")],
     ["t", "Timeline", () => go(".tabs a:nth-child(4)")],
   ];
   const go = (selector) => $(selector)?.click();
+  const menu = (selector) => {
+    const summary = $(`${selector} > summary`);
+    summary?.focus();
+    summary?.click();
+    return summary;
+  };
   let letters = true;
   try {
     letters = localStorage.getItem("allclear-keys") !== "off";
   } catch {
-    // As above.
+    // Storage may be forbidden.
   }
   const toggle = make("input", { type: "checkbox", id: "keys-on" });
   toggle.checked = letters;
@@ -400,7 +529,7 @@
     try {
       localStorage.setItem("allclear-keys", letters ? "on" : "off");
     } catch {
-      // As above.
+      // Storage may be forbidden.
     }
   });
   const row = (keys, what) => make("div", {}, make("dt", {}, ...keys.map((key) => make("kbd", {}, key))), make("dd", {}, what));

@@ -24,10 +24,10 @@
 //! | [`domain`] | one noun a file: stored type, rules, operations; `public` is the filter between members and visitors |
 //! | [`demo`] | the demonstration: an invented organization with a past, in memory, that moves on by itself |
 //! | [`store`] | typed collections over a narrow port, and the engines behind it |
-//! | [`live`] | rooms, WebSocket and SSE, resume |
+//! | [`live`] | rooms, WebSocket and SSE, resume; who else looks at an incident |
 //! | [`http`] | the accept loop and its limits, headers, cookies, assets |
 //! | [`api`] | the JSON API and its OpenAPI document; problem+json |
-//! | [`pages`] | what people see: the public page with its cache and stream, the account forms |
+//! | [`pages`] | what people see: the public page with its cache and stream, an organization's admin pages, the account and the front door |
 //! | [`web`] | what handlers share, and the one router |
 //!
 //! Dependencies point one way: `api, pages, live, cli → app, domain → store, event, access, id, clock`.

@@ -9,6 +9,7 @@ use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response};
 use crate::app::App;
 use crate::config::{BaseUrl, Config, FrontPage};
 use crate::demo::Demo;
+use crate::domain::directory::Recent;
 use crate::http::{Cors, Csrf, RequestId, SecurityHeaders, SessionCookie, Shutdown};
 use crate::live::Hub;
 use crate::pages::public::Pages;
@@ -35,6 +36,10 @@ pub struct Web {
     pub home_page: Option<Arc<str>>,
     /// What `/` shows without one.
     pub front_page: FrontPage,
+    /// Parts of the list of public pages, as they were a moment ago.
+    pub directory: Arc<Recent>,
+    /// Whose turn it is to read another part: one at a time, however many ask.
+    pub directory_turn: Arc<tokio::sync::Mutex<()>>,
     /// Set where this is a demonstration.
     pub demo: Option<Arc<Demo>>,
 }
@@ -53,6 +58,8 @@ impl Web {
             cors_origins: Arc::new(config.cors_origins.clone()),
             home_page: config.home_page.as_deref().map(Arc::from),
             front_page: config.front_page,
+            directory: Arc::default(),
+            directory_turn: Arc::default(),
             demo: None,
         }
     }

@@ -1,10 +1,20 @@
 //! The directory: the public pages of an instance, with the state that each shows.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use super::public::Public;
 use super::slug::Slug;
 use super::status::{self, Rollup};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::store::{Cursor, OrgView, Page, SystemView};
+
+/// For how long a part of the list is shown as it was read.
+const KEPT_FOR: Duration = Duration::from_secs(5);
+/// The most parts that are kept; the oldest goes. Cursors come from strangers, who can make up as many as they like.
+const KEPT_MAX: usize = 64;
 
 /// A public page as the directory lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,12 +52,57 @@ fn listed(page: &OrgView<'_, Public>, slug: Slug) -> Result<Listed> {
     Ok(Listed { slug: slug.slug, name: page.name()?, rollup: status::rollup(&statuses) })
 }
 
+/// Parts of the list as they were read a moment ago.
+///
+/// Strangers ask for the list, and each part costs the services and unresolved incidents of as many organizations as it has lines. So it may
+/// be some seconds late, which the pages themselves never are. Taking each line from its page's rendition would never be late either, but only
+/// those pages have one that somebody looks at: for the others the cost would stay.
+#[derive(Default)]
+pub struct Recent(Mutex<VecDeque<Kept>>);
+
+struct Kept {
+    after: Option<Cursor>,
+    read_at: Timestamp,
+    part: Arc<Page<Listed>>,
+}
+
+impl Kept {
+    fn is_good(&self, now: Timestamp) -> bool {
+        // A clock that was set back would otherwise keep it for longer.
+        self.read_at <= now && now < self.read_at.plus(KEPT_FOR)
+    }
+}
+
+impl Recent {
+    /// The part from there on, if it was read a moment ago.
+    pub fn part(&self, after: Option<&Cursor>, now: Timestamp) -> Option<Arc<Page<Listed>>> {
+        let kept = self.lock();
+        kept.iter().find(|kept| kept.after.as_ref() == after && kept.is_good(now)).map(|kept| kept.part.clone())
+    }
+
+    /// Keeps a part that has just been read.
+    pub fn keep(&self, after: Option<Cursor>, read_at: Timestamp, part: Page<Listed>) -> Arc<Page<Listed>> {
+        let part = Arc::new(part);
+        let mut kept = self.lock();
+        kept.retain(|other| other.after != after && other.is_good(read_at));
+        while kept.len() >= KEPT_MAX {
+            kept.pop_front();
+        }
+        kept.push_back(Kept { after, read_at, part: part.clone() });
+        part
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::access::{Actor, Edit};
     use crate::app::{App, Settings};
-    use crate::clock::{Clock, Timestamp};
+    use crate::clock::Clock;
     use crate::domain::account::{self, Door, SignUp};
     use crate::domain::organization::OrgId;
     use crate::domain::service::{self, NewService, Visibility};
@@ -94,5 +149,52 @@ mod tests {
         let expected =
             [row("empty", "Empty", "No data"), row("mill", "Mill", "Major System Outage"), row("zoo", "Zoo", "All Systems Operational")];
         assert_eq!(found, expected);
+    }
+
+    fn place(number: u128) -> Cursor {
+        Cursor { sort: Vec::new(), id: uuid::Uuid::from_u128(number) }
+    }
+
+    fn part(slug: &str) -> Page<Listed> {
+        let rollup = status::rollup(&[Operational]);
+        Page { items: vec![Listed { slug: slug.into(), name: slug.into(), rollup }], next: None }
+    }
+
+    #[test]
+    fn a_part_is_kept_for_a_moment_and_each_for_its_own_place() {
+        let recent = Recent::default();
+        let at = Timestamp::from_millis(1_000_000);
+        let slug = |after: Option<&Cursor>, now: Timestamp| recent.part(after, now).map(|part| part.items[0].slug.clone());
+        assert_eq!(slug(None, at), None);
+        recent.keep(None, at, part("first"));
+        recent.keep(Some(place(1)), at, part("next"));
+
+        let last = at.plus(KEPT_FOR).minus(Duration::from_millis(1));
+        for now in [at, last] {
+            assert_eq!(slug(None, now).as_deref(), Some("first"));
+            assert_eq!(slug(Some(&place(1)), now).as_deref(), Some("next"));
+            assert_eq!(slug(Some(&place(2)), now), None);
+        }
+        assert_eq!(slug(None, at.plus(KEPT_FOR)), None);
+        assert_eq!(slug(None, at.minus(Duration::from_millis(1))), None, "the clock was set back");
+
+        recent.keep(None, last, part("again"));
+        assert_eq!(slug(None, last).as_deref(), Some("again"));
+    }
+
+    #[test]
+    fn however_many_places_are_made_up_little_is_kept() {
+        let recent = Recent::default();
+        let at = Timestamp::from_millis(1_000_000);
+        let count = KEPT_MAX as u128 + 1;
+        for number in 0..count {
+            recent.keep(Some(place(number)), at, part("x"));
+        }
+        assert_eq!(recent.lock().len(), KEPT_MAX);
+        assert!(recent.part(Some(&place(0)), at).is_none(), "the oldest goes");
+        assert!((1..count).all(|number| recent.part(Some(&place(number)), at).is_some()));
+
+        recent.keep(None, at.plus(KEPT_FOR), part("x"));
+        assert_eq!(recent.lock().len(), 1, "what is shown no more is not kept either");
     }
 }

@@ -246,6 +246,28 @@ fn history_is_cut_by_days() {
 }
 
 #[test]
+fn a_day_that_is_not_told_of_wholly_is_not_shown_as_a_quiet_one() {
+    let mut org = TestOrg::new();
+    let day = Duration::from_secs(86_400);
+    let one = |org: &mut TestOrg, title: &str| {
+        let id = org.open(title, []);
+        org.resolve(id);
+    };
+    one(&mut org, "Three days ago");
+    org.advance(day);
+    (0..5).for_each(|number| one(&mut org, &format!("Two days ago, {number}")));
+    org.advance(2 * day);
+    (0..198).for_each(|number| one(&mut org, &format!("Today, {number}")));
+
+    let shown = |org: &TestOrg| org.page().days.iter().map(|day| day.incidents.len()).collect::<Vec<_>>();
+    // 198 and two of five make two hundred: of the day in which it stops, and of those before, nothing is said.
+    assert_eq!(shown(&org), [198, 0]);
+    // What is older than the days shown makes no difference.
+    org.advance(13 * day);
+    assert_eq!(shown(&org), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 198]);
+}
+
+#[test]
 fn what_comes_back_is_told_like_something_new() {
     let mut org = TestOrg::new().with_service("API", Operational);
     let (incident, api) = (org.open("Checkout fails", [("API", MajorOutage)]), org.named("API"));

@@ -20,8 +20,9 @@ impl SecurityHeaders {
         let mut list = vec![
             (header::CONTENT_SECURITY_POLICY, fixed(CONTENT_SECURITY_POLICY)),
             (header::X_CONTENT_TYPE_OPTIONS, fixed("nosniff")),
-            // One-time links must not leave in a Referer.
-            (header::REFERRER_POLICY, fixed("no-referrer")),
+            // One-time links must not leave in a Referer: it names the origin alone. Not `no-referrer`: under it browsers send `Origin: null` with a
+            // form, and over plain HTTP no Sec-Fetch-Site either, so that one's own forms could not be told from another site's.
+            (header::REFERRER_POLICY, fixed("strict-origin")),
             (HeaderName::from_static("cross-origin-opener-policy"), fixed("same-origin")),
             (HeaderName::from_static("permissions-policy"), fixed("camera=(), geolocation=(), microphone=(), payment=(), usb=()")),
             // What may be kept says so itself; forgetting must be safe.
@@ -72,7 +73,7 @@ mod tests {
              form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
         );
         assert_eq!(headers["x-content-type-options"], "nosniff");
-        assert_eq!(headers["referrer-policy"], "no-referrer");
+        assert_eq!(headers["referrer-policy"], "strict-origin");
         assert_eq!(headers["cross-origin-opener-policy"], "same-origin");
         assert_eq!(headers["cache-control"], "no-store");
         assert!(headers.contains_key("permissions-policy"));

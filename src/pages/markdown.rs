@@ -10,9 +10,9 @@ use std::sync::LazyLock;
 use ammonia::{Builder, UrlRelative};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
-/// HTML that went through the sanitiser: the only type for which a template may say `|safe`.
+/// HTML that went through the sanitiser: the only type that templates do not escape.
 ///
-/// Nothing but [`render`] makes one, so a template that marks anything else as safe stands out in review.
+/// Nothing but [`render`] makes one. That it is safe is said here, once, by its type; a test holds that no template says so of anything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SafeHtml(String);
 
@@ -27,6 +27,8 @@ impl SafeHtml {
         &self.0
     }
 }
+
+impl askama::filters::HtmlSafe for SafeHtml {}
 
 impl fmt::Display for SafeHtml {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,6 +90,20 @@ fn sanitize(unsafe_html: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_template_says_that_anything_is_safe() {
+        fn templates(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+            let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            entries.flat_map(|path| if path.is_dir() { templates(&path) } else { vec![path] }).collect()
+        }
+        let all = templates(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates"));
+        assert!(all.len() > 30, "{}", all.len());
+        for path in all {
+            let text: String = std::fs::read_to_string(&path).unwrap().split_whitespace().collect();
+            assert!(!text.contains("|safe") && !text.contains("escape("), "{}", path.display());
+        }
+    }
 
     /// What people have tried, or might: as Markdown, as HTML within Markdown, and across the seam of the two.
     const HOSTILE: &[&str] = &[

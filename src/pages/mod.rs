@@ -3,9 +3,10 @@
 //! | file | what |
 //! |---|---|
 //! | `public/` | the public page: rendered once per change, kept in memory, followed by a stream |
-//! | `admin/` | an organization's own pages: services, incidents, timeline |
+//! | `admin/` | an organization's own pages: overview, incidents, services, timeline, find |
 //! | `account/` | setting up, signing up, in and out; one's name, password and sessions; the front page |
 //! | `answer.rs`, `fields.rs`, `form.rs` | what pages answer, what forms send, how forms are shown |
+//! | `when.rs`, `styleguide.rs` | moments and states as templates show them; every part in every state, in debug builds |
 //! | `error.rs` | what a browser gets where a program gets problem+json |
 //! | `machines.rs` | `/healthz`, `/robots.txt` |
 //! | `docs.rs` | the page that shows the API's document |

@@ -17,7 +17,8 @@ const browser = await chromium.launch({
 /** Someone's cookies, and a way to ask the API. */
 const person = async (base, way_in) => {
   const context = await browser.newContext({ baseURL: base });
-  await way_in(context);
+  const answer = await way_in(context);
+  if (answer.status() >= 400) throw new Error(`no way into ${base}: ${answer.status()} ${await answer.text()}`);
   const ask = async (path) => (await context.request.get(path)).json();
   const state = await context.storageState();
   const cookie = state.cookies.map(({ name, value }) => `${name}=${value}`).join("; ");
@@ -31,7 +32,7 @@ const visitor = { base: full, state: undefined };
 const admin = await person(full, (context) => context.request.post("/demo", { maxRedirects: 0 }));
 const newcomer = await person(empty, (context) =>
   context.request.post("/api/users/auth/signup", {
-    data: { email: "ada@example.com", password: "correct horse battery staple", full_name: "Ada Lovelace", organization_name: "Engines" },
+    data: { email: "ada@example.com", password: "tangerine-otter-plinth", full_name: "Ada Lovelace", organization_name: "Engines" },
   }),
 );
 

@@ -28,7 +28,7 @@ async fn public(person: &Client) -> String {
 fn hidden(page: &Answer, name: &str) -> String {
     let mark = format!("<input type=\"hidden\" name=\"{name}\" value=\"");
     let (_, rest) = page.text.split_once(&mark).unwrap_or_else(|| panic!("no {name} in {}", page.text));
-    rest.split_once('"').expect("an attribute").0.to_owned()
+    rest.split_once('"').expect("an attribute").0.replace("&#38;", "&")
 }
 
 /// What is chosen for a service.
@@ -244,6 +244,129 @@ async fn a_stale_form_says_what_changed_and_keeps_what_was_typed() {
     assert_eq!(ada.new_events().await, ["incident.updated"]);
 }
 
+/// All that the form of an incident's page sends, with this status and text; each service with the name of its field.
+fn filled<'a>(page: &Answer, status: &'a str, message: &'a str, services: [(&'a str, &'a str); 2]) -> Vec<(&'a str, String)> {
+    let chosen = services.into_iter().map(|(service, field)| (field, picked(page, service)));
+    let made_from = ["version", "seen", "was"].map(|name| (name, hidden(page, name)));
+    let typed = [("status", status.to_owned()), ("message", message.to_owned()), ("picker", "1".into()), ("find", String::new())];
+    typed.into_iter().chain(made_from).chain(chosen).collect()
+}
+
+fn pairs<'a>(fields: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
+    fields.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+#[tokio::test]
+async fn what_somebody_else_changed_is_not_taken_back_by_sending_again() {
+    let server = Server::start().await;
+    let ada = server.sign_up("ada").await;
+    let bob = ada.make_member("responder").await;
+    let (dns, builds) = (ada.service("DNS").await, ada.service("Builds").await);
+    let (dns_field, builds_field) = (affected(&dns), affected(&builds));
+    let path = report(&ada, "Names do not resolve", &[(&dns, "degraded_performance")]).await;
+    let seen_by_ada = look(&ada, &path).await.expect(200);
+    let seen_by_bob = look(&bob, &path).await.expect(200);
+    ada.new_events().await;
+    let services = [(dns.as_str(), dns_field.as_str()), (builds.as_str(), builds_field.as_str())];
+
+    let mut bobs = filled(&seen_by_bob, "identified", "It is the resolver.", services);
+    for (name, value) in &mut bobs {
+        if *name == dns_field {
+            *value = "partial_outage".into();
+        } else if *name == builds_field {
+            *value = "major_outage".into();
+        }
+    }
+    post(&bob, &path, &pairs(&bobs)).await.expect(303);
+    assert_eq!(ada.new_events().await, ["incident.updated"]);
+
+    // Ada only typed a message. Looking at it first is no way around what comes.
+    let mut adas = filled(&seen_by_ada, "investigating", "We restart the resolvers.", services);
+    adas.push(("action", "preview".into()));
+    let previewed = post(&ada, &path, &pairs(&adas)).await.expect(200);
+    assert_eq!(hidden(&previewed, "was"), hidden(&seen_by_ada, "was"));
+    adas.pop();
+    let late = post(&ada, &path, &pairs(&adas)).await.expect(412);
+    for words in [
+        "posted an update: Identified, changed the affected services",
+        "We restart the resolvers.</textarea>",
+        "value=\"identified\" checked",
+    ] {
+        assert!(late.text.contains(words), "{words}: {}", late.text);
+    }
+    assert_eq!((picked(&late, &dns), picked(&late, &builds)), ("partial_outage".into(), "major_outage".into()));
+    assert_ne!(hidden(&late, "was"), hidden(&seen_by_ada, "was"));
+
+    let again = filled(&late, "identified", "We restart the resolvers.", services);
+    post(&ada, &path, &pairs(&again)).await.expect(303);
+    let now = ada.get(format!("/api{path}")).await.expect(200).json;
+    let statuses: Vec<_> = now["affected"].as_array().expect("a list").iter().map(|one| one["status"].clone()).collect();
+    assert_eq!(now["status"], "identified");
+    assert_eq!(statuses, ["partial_outage", "major_outage"]);
+    assert_eq!(ada.new_events().await, ["incident.updated"]);
+
+    // A form that does not say what it was made from, or says nonsense, is kept whole.
+    for was in ["", "nonsense", EVIL] {
+        let mut blind = filled(&seen_by_ada, "investigating", "Mine.", services);
+        for (_, value) in blind.iter_mut().filter(|(name, _)| *name == "was") {
+            *value = was.into();
+        }
+        let late = post(&ada, &path, &pairs(&blind)).await.expect(412);
+        assert!(late.text.contains("value=\"investigating\" checked") && !late.text.contains("<script>alert"), "{}", late.text);
+        assert_eq!((picked(&late, &dns), picked(&late, &builds)), ("degraded_performance".into(), String::new()), "{was}");
+    }
+    assert!(ada.new_events().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_title_that_nobody_touched_follows_the_incident() {
+    let server = Server::start().await;
+    let ada = server.sign_up("ada").await;
+    let bob = ada.make_member("responder").await;
+    let path = report(&ada, "Payments fail", &[]).await;
+    let place = format!("{path}/edit");
+    let opened = look(&ada, &place).await.expect(200);
+    ada.put(format!("/api{path}"), serde_json::json!({ "title": "Payments & refunds fail", "impact": "major" })).await.expect(200);
+    ada.new_events().await;
+
+    let (version, seen, was) = (hidden(&opened, "version"), hidden(&opened, "seen"), hidden(&opened, "was"));
+    let made_from = [("version", version.as_str()), ("seen", seen.as_str()), ("was", was.as_str())];
+    let fields = |title, impact| [("title", title), ("impact", impact)].into_iter().chain(made_from).collect::<Vec<_>>();
+    let untouched = post(&ada, &place, &fields("Payments fail", "")).await.expect(412);
+    assert!(untouched.text.contains("value=\"Payments &#38; refunds fail\""), "{}", untouched.text);
+    assert!(untouched.text.contains("value=\"major\" selected"), "{}", untouched.text);
+    let touched = post(&bob, &place, &fields("Cards are refused", "")).await.expect(412);
+    assert!(touched.text.contains("value=\"Cards are refused\"") && touched.text.contains("value=\"major\" selected"), "{}", touched.text);
+
+    let (version, was) = (hidden(&touched, "version"), hidden(&touched, "was"));
+    let again = [("title", "Cards are refused"), ("impact", "major"), ("version", version.as_str()), ("was", was.as_str())];
+    post(&bob, &place, &again).await.expect(303);
+    let news = ada.news().await;
+    assert_eq!(news.len(), 1);
+    assert_eq!(news[0]["data"]["after"], serde_json::json!({ "title": "Cards are refused" }), "the impact stays as it was set");
+}
+
+#[tokio::test]
+async fn of_what_is_private_nobody_is_told_that_everyone_sees_it() {
+    let server = Server::start().await;
+    let ada = server.sign_up("ada").await;
+    let ledger = ada.private_service("Ledger").await;
+    let field = affected(&ledger);
+    let fields = [("title", "The ledger is slow"), ("message", "Looking."), ("picker", "1"), (field.as_str(), "degraded_performance")];
+    let done = post(&ada, "/incidents", &fields).await.expect(303);
+    let page = ada.send("GET", done.header("location"), &[BROWSER], "").await.expect(200);
+    let only = "Only people of this organization see it.";
+    let told = format!("The incident is reported. {only}");
+    assert!(page.text.contains(&told) && !page.text.contains("Everyone who watches"), "{}", page.text);
+
+    let path = led(done, &ada);
+    let version = hidden(&page, "version");
+    let done = post(&ada, &path, &[("message", "It is the disk."), ("version", &version)]).await.expect(303);
+    let page = ada.send("GET", done.header("location"), &[BROWSER], "").await.expect(200).text;
+    assert!(page.contains(&format!("The update is posted. {only}")) && !page.contains("Everyone who watches"), "{page}");
+    assert!(!public(&ada).await.contains("ledger"));
+}
+
 #[tokio::test]
 async fn deleting_is_undone_by_the_notice() {
     let server = Server::start().await;
@@ -254,7 +377,8 @@ async fn deleting_is_undone_by_the_notice() {
 
     let done = post(&ada, &format!("{path}/delete"), &[]).await.expect(303);
     look(&ada, &path).await.expect(404);
-    post(&ada, &format!("{path}/delete"), &[]).await.expect(404);
+    let again = post(&ada, &format!("{path}/delete"), &[]).await.expect(303);
+    assert_eq!(again.header("location"), done.header("location"), "pressed twice");
     assert!(!public(&ada).await.contains("Payments fail"));
     let list = ada.send("GET", done.header("location"), &[BROWSER], "").await.expect(200).text;
     let undo = format!("action=\"/o/{}{path}/restore\"", ada.slug);
@@ -262,8 +386,11 @@ async fn deleting_is_undone_by_the_notice() {
 
     assert_eq!(led(post(&ada, &format!("{path}/restore"), &[]).await, &ada), path);
     assert!(public(&ada).await.contains("Payments fail"));
-    post(&ada, &format!("{path}/restore"), &[]).await.expect(409);
+    assert_eq!(led(post(&ada, &format!("{path}/restore"), &[]).await, &ada), path, "pressed twice");
     assert_eq!(ada.new_events().await, ["incident.deleted", "incident.restored"]);
+    for what in ["delete", "restore"] {
+        post(&ada, &format!("/incidents/inc_00000000000000000000000000000001/{what}"), &[]).await.expect(404);
+    }
 }
 
 #[tokio::test]

@@ -62,8 +62,9 @@ async fn a_service_from_its_form_to_deleting_and_back() {
         ("own_status", "degraded_performance"),
     ];
     let (rest, shown) = follow(&ada, send(&ada, "/services", &typed).await).await;
-    assert!(rest.starts_with("/services?told=service-created&of=svc_"), "{rest}");
-    for words in ["Checkout", "Private", "Degraded performance", "The service is on the page.", "1 service"] {
+    assert!(rest.starts_with("/services?told=service-created-privately&of=svc_"), "{rest}");
+    let told = "The service is made. Only people of this organization see it.";
+    for words in ["Checkout", "Private", "Degraded performance", told, "1 service"] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     assert_eq!(ada.new_events().await, ["service.created"]);
@@ -86,6 +87,10 @@ async fn a_service_from_its_form_to_deleting_and_back() {
     assert!(shown.contains(&format!("action=\"/o/adas-org/services/{id}/restore\"")), "{shown}");
     assert_eq!(listed(&shown), NONE);
     assert_eq!(ada.new_events().await, ["service.deleted"]);
+    let (again, shown) = follow(&ada, send(&ada, &format!("/services/{id}/delete"), &[]).await).await;
+    assert!(again == rest && shown.contains(&format!("/services/{id}/restore\"")), "{again}: {shown}");
+    send(&ada, "/services/svc_00000000000000000000000000000001/delete", &[]).await.expect(404);
+    assert_eq!(ada.new_events().await, NONE, "pressed twice");
     page(&ada, &format!("/services/{id}")).await.expect(404);
     send(&ada, &format!("/services/{id}"), &typed).await.expect(404);
 
@@ -343,6 +348,7 @@ async fn a_group_from_its_form_to_deleting_and_back() {
     let typed =
         [("name", "API"), ("description", ""), ("group_id", group.as_str()), ("visibility", "public"), ("own_status", "operational")];
     let (_, list) = follow(&ada, send(&ada, "/services", &typed).await).await;
+    assert!(list.contains("The service is on the page."), "{list}");
     let service = listed(&list).remove(0);
     assert_eq!(ada.new_events().await, ["group.created", "service.created"]);
 
@@ -363,6 +369,10 @@ async fn a_group_from_its_form_to_deleting_and_back() {
     assert_eq!(listed(&shown), [service.as_str()], "its services stay");
     page(&ada, &path).await.expect(404);
     assert_eq!(ada.new_events().await, ["group.deleted"]);
+    let (again, shown) = follow(&ada, send(&ada, &format!("{path}/delete"), &[]).await).await;
+    assert!(again == rest && shown.contains(&format!("/groups/{group}/restore\"")), "{again}: {shown}");
+    send(&ada, "/groups/grp_00000000000000000000000000000001/delete", &[]).await.expect(404);
+    assert_eq!(ada.new_events().await, NONE, "pressed twice");
 
     let (_, shown) = follow(&ada, send(&ada, &format!("{path}/restore"), &[]).await).await;
     assert!(shown.contains("The group is back.") && shown.contains(&service), "{shown}");

@@ -85,6 +85,45 @@ async fn the_door_is_for_clicks_alone_and_the_only_one() {
 }
 
 #[tokio::test]
+async fn visitors_are_one_person_and_can_not_sign_each_other_out() {
+    let server = Server::start_demo(STILL).await;
+    let (one, other) = (enter(&server).await, enter(&server).await);
+    assert_ne!(one.cookie(), other.cookie(), "each has a session of their own");
+    let account = async |visitor: &Client| visitor.send("GET", "/account", &[BROWSER], "").await.expect(200).text;
+    let session = |html: &str| -> String {
+        let (_, rest) = html.split_once("id=\"ses_").unwrap_or_else(|| panic!("no session in {html}"));
+        assert!(!rest.contains("id=\"ses_"), "others are listed: {html}");
+        format!("ses_{}", rest.split_once('"').expect("an attribute").0)
+    };
+    let (mine, theirs) = (account(&one).await, account(&other).await);
+    assert_ne!(session(&mine), session(&theirs));
+    assert!(!mine.contains("/account/sessions/") && !mine.contains("/account/password"), "{mine}");
+
+    let password = [("current_password", "demonstration"), ("new_password", "tangerine-otter-plinth")];
+    let nothing: &[(&str, &str)] = &[];
+    for (path, fields) in [
+        (format!("/account/sessions/{}/end", session(&theirs)), nothing),
+        ("/account/sessions/end-others".to_owned(), nothing),
+        ("/account/password".to_owned(), &password[..]),
+    ] {
+        let refused = one.post_form(&path, fields).await.expect(403);
+        assert!(refused.text.contains("Everyone who looks around in this demonstration is the same person"), "{path}: {}", refused.text);
+        server.anonymous().post_form(&path, fields).await.expect(401);
+    }
+    other.get("/api/users/auth/profile").await.expect(200);
+
+    let left = one.with_cookie(&one.cookie());
+    one.post_form("/logout", &[]).await.expect(303);
+    left.get("/api/users/auth/profile").await.expect(401);
+    other.get("/api/users/auth/profile").await.expect(200);
+
+    assert_eq!(left.send("GET", "/login", &[BROWSER], "").await.expect(303).header("location"), "/");
+    left.post_form("/demo", &[]).await.expect(303);
+    left.get("/api/users/auth/profile").await.expect(200);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn it_moves_on_by_itself_and_keeps_little() {
     let server = Server::start_demo(QUICK).await;
     let visitor = enter(&server).await;

@@ -1,5 +1,7 @@
 //! The front door of an instance: what `/` shows to whom.
 
+use std::time::Duration;
+
 use allclear::access::{Actor, Role};
 use allclear::config::{Config, FrontPage, Registration};
 use allclear::domain::account::{self, Door, SignUp};
@@ -63,6 +65,33 @@ async fn the_list_has_every_public_page_some_at_a_time() {
     assert!(all.contains(&"operations".to_owned()) && all.contains(&"team-59".to_owned()));
     assert!(!second.contains("?cursor=") && !first.contains("person-"), "names of pages, and nobody's");
     nobody.send("GET", "/?cursor=nonsense", &[BROWSER], "").await.expect(404);
+}
+
+#[tokio::test]
+async fn the_list_is_read_again_after_a_moment_and_not_before() {
+    let server = instance(FrontPage::Pages).await;
+    let (ada, nobody) = (server.sign_up("ada").await, server.anonymous());
+    assert!(!get(&nobody, "/").await.contains("Major System Outage"));
+
+    let api = ada.service("API").await;
+    ada.incident(&[(&api, "major_outage")], "The API is down").await;
+    server.advance(Duration::from_millis(4_999));
+    let before = get(&nobody, "/").await;
+    assert!(linked(&before).contains(&ada.slug) && !before.contains("Major System Outage"), "{before}");
+    let public = get(&nobody, &format!("/p/{}", ada.slug)).await;
+    assert!(public.contains("Major System Outage"), "the page itself is never late: {public}");
+
+    server.advance(Duration::from_millis(1));
+    let after = get(&nobody, "/").await;
+    assert!(after.contains("Major System Outage"), "{after}");
+}
+
+#[tokio::test]
+async fn many_who_come_at_once_all_get_the_list() {
+    let server = instance(FrontPage::Pages).await;
+    let nobody = server.anonymous();
+    let asked = futures_util::future::join_all((0..20).map(|_| get(&nobody, "/"))).await;
+    assert!(asked.iter().all(|page| linked(page) == ["operations"]), "{asked:?}");
 }
 
 #[tokio::test]

@@ -333,7 +333,7 @@ async fn the_setup_link_makes_the_operator_by_a_plain_form() {
 
     let form = ada.send("GET", format!("/setup/{token}"), &[BROWSER], "").await.expect(200);
     assert!(form.text.contains("action=\"/setup\"") && form.text.contains(&format!("value=\"{token}\"")), "{}", form.text);
-    assert_eq!((form.header("cache-control"), form.header("referrer-policy")), ("no-store", "no-referrer"));
+    assert_eq!((form.header("cache-control"), form.header("referrer-policy")), ("no-store", "strict-origin"));
 
     let fields = |password| {
         [

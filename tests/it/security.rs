@@ -49,7 +49,7 @@ async fn every_kind_of_answer_carries_the_headers() {
         for (what, answer) in answers {
             assert_eq!(answer.header("content-security-policy"), POLICY, "{what}");
             assert_eq!(answer.header("x-content-type-options"), "nosniff", "{what}");
-            assert_eq!(answer.header("referrer-policy"), "no-referrer", "{what}");
+            assert_eq!(answer.header("referrer-policy"), "strict-origin", "{what}");
             assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin", "{what}");
             assert_eq!(answer.header("strict-transport-security").is_empty(), !https, "{what}");
             assert!(!answer.header("cache-control").is_empty(), "{what}");

@@ -18,8 +18,8 @@ use crate::store::{OrgTx, Reads};
 /// The most services one incident may touch.
 const AFFECTED_MAX: usize = 500;
 /// The most updates one incident may have, and the most bytes of text in them: it is one document, read and written whole.
-const UPDATES_MAX: usize = 1_000;
-const TEXT_MAX: usize = 256 * 1_024;
+pub(super) const UPDATES_MAX: usize = 1_000;
+pub(super) const TEXT_MAX: usize = 256 * 1_024;
 /// The most unresolved incidents an organization may have: a service's status is derived from all of them.
 pub(super) const OPEN_MAX: usize = 500;
 
@@ -113,7 +113,7 @@ pub fn open(tx: &mut OrgTx<'_, Respond>, input: OpenIncident) -> Result<Change<I
 /// Changes an incident: its title and impact, and what is said of it; two events when both change.
 ///
 /// # Errors
-/// `NotFound`; `Stale`; `Invalid` as [`open`].
+/// `NotFound`; `Stale`; `Invalid` as [`open`]; `Conflict` when it is full, or opened again beside too many others.
 pub fn update(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, patch: IncidentPatch, expected: Option<u64>) -> Result<Change<Incident>> {
     let before = live(tx, id)?;
     fresh(before.version, expected)?;
@@ -154,7 +154,7 @@ pub fn update(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, patch: IncidentPatc
 /// Says something more about an incident, with new statuses of services if the responder says so.
 ///
 /// # Errors
-/// `NotFound`; `Stale`; `Invalid` as [`open`].
+/// `NotFound`; `Stale`; `Invalid` as [`open`]; `Conflict` as [`update`].
 pub fn post_update(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, input: NewUpdate, expected: Option<u64>) -> Result<Change<Incident>> {
     let before = live(tx, id)?;
     fresh(before.version, expected)?;
@@ -176,7 +176,7 @@ pub fn post_update(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, input: NewUpda
 /// Corrects the text of an update. The earlier text stays in the timeline; nobody is notified.
 ///
 /// # Errors
-/// `NotFound`; `Stale`; `Invalid` for a text of the wrong length.
+/// `NotFound`; `Stale`; `Invalid` for a text of the wrong length; `Conflict` when the incident has no room for a longer one.
 pub fn correct(
     tx: &mut OrgTx<'_, Respond>,
     id: Id<Incident>,
@@ -195,7 +195,7 @@ pub fn correct(
         return Ok(Change::nothing(before));
     }
     corrected.edited_at = Some(now);
-    room_for(&after, "")?;
+    room_for_text(&after, "")?;
     bump(tx, &mut after);
     tx.put(&after)?;
     let event = Event::incident(EventType::IncidentUpdated, &after, after.services().collect())
@@ -268,6 +268,15 @@ fn finish(
         (true, false) => EventType::IncidentReopened,
         _ => EventType::IncidentUpdated,
     };
+    match kind {
+        // Nothing but that it is over: however full an incident is, it can be resolved. Once, for opening it again takes room.
+        EventType::IncidentResolved if message.is_empty() => {}
+        EventType::IncidentReopened => {
+            room_for_another(tx)?;
+            room_for(&after, &message)?;
+        }
+        _ => room_for(&after, &message)?,
+    }
     after.status = status;
     after.resolved_at = match kind {
         EventType::IncidentResolved => Some(tx.now()),
@@ -292,6 +301,7 @@ fn finish(
     Ok(Change::all(after, events))
 }
 
+/// Room for one more incident that is not over.
 fn room_for_another(tx: &impl Reads) -> Result<()> {
     if tx.scan(Incident::BY_STATE.of("open".into()).limit(OPEN_MAX))?.items.len() == OPEN_MAX {
         return Err(Error::Conflict(format!("there are {OPEN_MAX} unresolved incidents; resolve some of them first")));
@@ -299,18 +309,24 @@ fn room_for_another(tx: &impl Reads) -> Result<()> {
     Ok(())
 }
 
+/// Room for one more update.
 fn room_for(incident: &Incident, message: &str) -> Result<()> {
+    if incident.updates.len() >= UPDATES_MAX { Err(full()) } else { room_for_text(incident, message) }
+}
+
+/// Room for so much more text.
+fn room_for_text(incident: &Incident, more: &str) -> Result<()> {
     let text: usize = incident.updates.iter().map(|update| update.message.len()).sum();
-    if incident.updates.len() >= UPDATES_MAX || text + message.len() > TEXT_MAX {
-        return Err(Error::Conflict(format!(
-            "an incident has at most {UPDATES_MAX} updates with {TEXT_MAX} bytes of text in all; resolve it and open a new one"
-        )));
-    }
-    Ok(())
+    if text + more.len() > TEXT_MAX { Err(full()) } else { Ok(()) }
+}
+
+fn full() -> Error {
+    Error::Conflict(format!(
+        "an incident has at most {UPDATES_MAX} updates with {TEXT_MAX} bytes of text; resolve it without a message and open a new one"
+    ))
 }
 
 fn say(tx: &OrgTx<'_, Respond>, incident: &mut Incident, status: IncidentStatus, message: String) -> Result<Update> {
-    room_for(incident, &message)?;
     let seen = |id| Ok(tx.find(id)?.is_some_and(|service: Service| service.is_public()));
     let public = incident.affected.is_empty() || incident.services().map(seen).collect::<Result<Vec<bool>>>()?.contains(&true);
     let update = Update { id: tx.new_id(), status, message, created_at: tx.now(), author: tx.actor().clone(), public, edited_at: None };

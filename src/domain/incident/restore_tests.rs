@@ -15,6 +15,20 @@ fn erase(org: &mut TestOrg, id: Id<Incident>) {
     assert_eq!(org.new_events().pop().unwrap(), "incident.deleted");
 }
 
+/// As many unresolved incidents like this one as there may be.
+fn crowd(org: &TestOrg, model: Incident) -> Vec<Id<Incident>> {
+    org.change(move |tx: &mut OrgTx<'_, Respond>| {
+        let mut ids = Vec::with_capacity(OPEN_MAX);
+        for _ in 0..OPEN_MAX {
+            let one = Incident { id: tx.new_id(), deleted_at: None, ..model.clone() };
+            tx.put(&one)?;
+            ids.push(one.id);
+        }
+        Ok(Change::nothing(ids))
+    })
+    .unwrap()
+}
+
 fn listed(org: &TestOrg, which: Which) -> Vec<Id<Incident>> {
     org.read(move |view| list(view, which, |scan| scan)).items.into_iter().map(|incident| incident.id).collect()
 }
@@ -90,16 +104,32 @@ fn there_must_be_room_for_one_that_is_not_over() {
     org.resolve(over);
     erase(&mut org, open);
     erase(&mut org, over);
-    let model = org.incident(open);
-    org.change(move |tx: &mut OrgTx<'_, Respond>| {
-        for _ in 0..OPEN_MAX {
-            tx.put(&Incident { id: tx.new_id(), deleted_at: None, ..model.clone() })?;
-        }
-        Ok(Change::nothing(()))
-    })
-    .unwrap();
+    crowd(&org, org.incident(open));
     assert!(matches!(org.change(move |tx| restore(tx, open)), Err(Error::Conflict(_))));
     assert_eq!(org.new_events(), [] as [&str; 0]);
     org.change(move |tx| restore(tx, over)).unwrap();
     assert_eq!(org.new_events(), ["incident.restored"]);
+}
+
+#[test]
+fn there_must_be_room_for_one_that_is_opened_again() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    let id = org.open("Checkout fails", [("API", MajorOutage)]);
+    let model = org.incident(id);
+    org.resolve(id);
+    let others = crowd(&org, model);
+    org.new_events();
+
+    let again = || IncidentPatch { status: Some(IncidentStatus::Investigating), ..IncidentPatch::default() };
+    let patch = again();
+    assert!(matches!(org.change(move |tx| update(tx, id, patch, None)), Err(Error::Conflict(_))));
+    let said = NewUpdate { status: Some(IncidentStatus::Investigating), message: "It is back.".into(), affected: Vec::new() };
+    assert!(matches!(org.change(move |tx| post_update(tx, id, said, None)), Err(Error::Conflict(_))));
+    assert!(org.incident(id).resolved_at.is_some());
+    assert_eq!(org.new_events(), [] as [&str; 0]);
+
+    org.resolve(others[0]);
+    let patch = again();
+    org.change(move |tx| update(tx, id, patch, None)).unwrap();
+    assert_eq!(org.new_events(), ["incident.resolved", "incident.reopened"]);
 }

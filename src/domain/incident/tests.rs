@@ -6,10 +6,25 @@ use serde_json::json;
 
 use super::operations::*;
 use super::*;
+use crate::access::Respond;
 use crate::domain::service::{self, ServicePatch};
 use crate::domain::status::{Impact, IncidentStatus, ServiceStatus::*};
 use crate::domain::testing::TestOrg;
 use crate::error::Error;
+use crate::event::Change;
+use crate::store::OrgTx;
+
+/// Puts updates with these texts in the place of those that an incident has.
+fn fill(org: &TestOrg, id: Id<Incident>, texts: Vec<String>) {
+    let incident = org.incident(id);
+    org.change(move |tx: &mut OrgTx<'_, Respond>| {
+        let model = incident.updates[0].clone();
+        let updates = texts.into_iter().map(|message| Update { id: tx.new_id(), message, ..model.clone() }).collect();
+        tx.put(&Incident { updates, ..incident })?;
+        Ok(Change::nothing(()))
+    })
+    .unwrap();
+}
 
 #[test]
 fn resolving_gives_the_service_its_own_status_back() {
@@ -181,6 +196,60 @@ fn a_stale_change_is_refused() {
     let late = NewUpdate { status: Some(IncidentStatus::Monitoring), message: "Fixed?".into(), affected: Vec::new() };
     assert!(matches!(org.change(move |tx| post_update(tx, id, late, Some(1))), Err(Error::Stale { current: 2 })));
     assert_eq!(org.incident(id).updates.len(), 2);
+}
+
+#[test]
+fn an_incident_without_room_takes_no_more_words_but_can_be_resolved() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    for texts in [vec!["x".to_owned(); UPDATES_MAX], vec!["x".repeat(TEXT_MAX)]] {
+        let id = org.open("Checkout fails", [("API", MajorOutage)]);
+        fill(&org, id, texts);
+        let count = org.incident(id).updates.len();
+        let words = |status| NewUpdate { status: Some(status), message: "More.".into(), affected: Vec::new() };
+        for status in [IncidentStatus::Identified, IncidentStatus::Resolved] {
+            assert!(matches!(org.change(move |tx| post_update(tx, id, words(status), None)), Err(Error::Conflict(_))), "{status:?}");
+        }
+        assert_eq!(org.incident(id).updates.len(), count);
+
+        org.resolve(id);
+
+        let over = org.incident(id);
+        assert!(over.resolved_at.is_some() && over.updates.len() == count + 1);
+        assert_eq!(org.status("API"), Operational);
+        let again = words(IncidentStatus::Investigating);
+        assert!(matches!(org.change(move |tx| post_update(tx, id, again, None)), Err(Error::Conflict(_))), "it would grow for ever");
+        assert_eq!(org.new_events(), ["incident.opened", "incident.resolved"]);
+    }
+}
+
+#[test]
+fn a_status_alone_needs_room_too_unless_it_is_the_end() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    let id = org.open("Checkout fails", [("API", MajorOutage)]);
+    fill(&org, id, vec!["x".to_owned(); UPDATES_MAX]);
+    let only = |status| IncidentPatch { status: Some(status), ..IncidentPatch::default() };
+    assert!(matches!(org.change(move |tx| update(tx, id, only(IncidentStatus::Identified), None)), Err(Error::Conflict(_))));
+    org.resolve(id);
+    assert!(matches!(org.change(move |tx| update(tx, id, only(IncidentStatus::Investigating), None)), Err(Error::Conflict(_))));
+    assert_eq!(org.incident(id).updates.len(), UPDATES_MAX + 1);
+}
+
+#[test]
+fn a_correction_needs_room_for_its_text_alone() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    let id = org.open("Checkout fails", [("API", MajorOutage)]);
+    let said = |org: &TestOrg| org.incident(id).updates.last().unwrap().id;
+    let text = |message: &str| Details { message: message.into() };
+
+    fill(&org, id, vec!["x".to_owned(); UPDATES_MAX]);
+    let (last, longer) = (said(&org), text("A longer text."));
+    org.change(move |tx| correct(tx, id, last, longer, None)).unwrap();
+
+    fill(&org, id, vec!["x".repeat(TEXT_MAX - 1), "x".into()]);
+    let (last, longer, as_long) = (said(&org), text("yy"), text("y"));
+    assert!(matches!(org.change(move |tx| correct(tx, id, last, longer, None)), Err(Error::Conflict(_))));
+    org.change(move |tx| correct(tx, id, last, as_long, None)).unwrap();
+    assert_eq!(org.incident(id).updates[1].message, "y");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The public pages of the instance, listed for who is not signed in, if the operator wants that.
 
+use std::sync::Arc;
+
 use askama::Template;
 use http::StatusCode;
 use poem::{Request, Response};
@@ -8,7 +10,7 @@ use crate::domain::directory::{self, Listed};
 use crate::error::{Error, Result};
 use crate::pages::answer::html;
 use crate::pages::shell::Shell;
-use crate::store::Cursor;
+use crate::store::{Cursor, Page};
 use crate::web::Web;
 
 /// How many are shown at once.
@@ -38,10 +40,10 @@ struct Status {
     word: &'static str,
 }
 
-impl From<Listed> for Row {
-    fn from(listed: Listed) -> Self {
+impl From<&Listed> for Row {
+    fn from(listed: &Listed) -> Self {
         let status = Status { state: listed.rollup.state.as_str(), word: listed.rollup.description };
-        Self { slug: listed.slug, name: listed.name, status }
+        Self { slug: listed.slug.clone(), name: listed.name.clone(), status }
     }
 }
 
@@ -51,10 +53,33 @@ pub(super) async fn front(web: &Web, request: &Request) -> Result<Response> {
     let cursor = query.iter().find(|(name, _)| name == "cursor").map(|(_, cursor)| cursor.parse::<Cursor>());
     let cursor = cursor.transpose().map_err(|_| Error::NotFound)?;
     let start = cursor.is_none();
-    let listed = web.app.system_read(move |view| directory::list(view, SHOWN, cursor)).await?;
-    let next = listed.next.map(|cursor| cursor.to_string());
-    let rows = listed.items.into_iter().map(Row::from).collect();
+    let listed = part(web, cursor).await?;
+    let next = listed.next.as_ref().map(Cursor::to_string);
+    let rows = listed.items.iter().map(Row::from).collect();
     html(StatusCode::OK, &PagesPage { shell: web.pages.shell(), rows, start, next })
+}
+
+/// The part from there on, as it is or was a moment ago. Who finds none waits for their turn to read it, and then looks again: most often
+/// somebody else has read it meanwhile.
+async fn part(web: &Web, after: Option<Cursor>) -> Result<Arc<Page<Listed>>> {
+    let known = || web.directory.part(after.as_ref(), web.app.clock().now());
+    if let Some(part) = known() {
+        return Ok(part);
+    }
+    let turn = web.directory_turn.clone().lock_owned().await;
+    if let Some(part) = known() {
+        return Ok(part);
+    }
+    let recent = web.directory.clone();
+    web.app
+        .system_read(move |view| {
+            let part = directory::list(view, SHOWN, after.clone())?;
+            let part = recent.keep(after, view.now(), part);
+            // Held until here, also when the one who asked has gone: else each who comes and goes would leave a reading behind.
+            drop(turn);
+            Ok(part)
+        })
+        .await
 }
 
 #[cfg(test)]
@@ -67,7 +92,7 @@ mod tests {
     fn page(names: &[&str], start: bool, next: Option<&str>) -> String {
         let shell = Shell { base_url: "https://example.org/status".into() };
         let statuses = [ServiceStatus::Operational, ServiceStatus::MajorOutage];
-        let row = |name: &&str| Row::from(Listed { slug: (*name).into(), name: (*name).into(), rollup: rollup(&statuses) });
+        let row = |name: &&str| Row::from(&Listed { slug: (*name).into(), name: (*name).into(), rollup: rollup(&statuses) });
         PagesPage { shell: &shell, rows: names.iter().map(row).collect(), start, next: next.map(str::to_owned) }.render().unwrap()
     }
 

@@ -1,6 +1,6 @@
 //! Pages for those who sign in. Forms work without JavaScript: POST, then 303; what was refused comes back with what was typed.
 //!
-//! Nothing here is kept by anyone or named in a referrer: every answer of the router is `no-store` and `no-referrer` unless it says otherwise.
+//! Nothing here is kept by anyone or named in a referrer: every answer of the router is `no-store`, and a referrer names the origin alone.
 
 mod agent;
 mod demo;

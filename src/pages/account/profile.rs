@@ -21,6 +21,9 @@ use crate::web::Web;
 
 /// The most sessions that are listed: programs sign in, too, and each time anew.
 const SESSIONS_SHOWN: usize = 50;
+/// Why some things can't be done in a demonstration.
+const SHARED: &str = "Everyone who looks around in this demonstration is the same person, so this would reach all of them. \
+                      Signing out on the account page ends your own session alone.";
 
 #[derive(Template)]
 #[template(path = "account/account.html")]
@@ -34,6 +37,8 @@ struct AccountPage {
     sessions: Vec<Row>,
     more_sessions: usize,
     organizations: Vec<Belonging>,
+    /// Whether all visitors are this person: then they leave each other, and the password, alone.
+    is_demo: bool,
 }
 
 /// A session as it is listed.
@@ -61,6 +66,10 @@ impl AccountPage {
     async fn of(web: &Web, me: &Caller, told: Option<Told>) -> Result<Self> {
         let profile = web.app.profile(me).await?;
         let mut sessions = web.app.sessions_of(me).await?;
+        let is_demo = web.demo.is_some();
+        if is_demo {
+            sessions.retain(|session| session.id == me.session);
+        }
         // This one first, whenever it was last seen; the others stay in their order.
         sessions.sort_by_key(|session| session.id != me.session);
         Ok(Self {
@@ -72,6 +81,7 @@ impl AccountPage {
             more_sessions: sessions.len().saturating_sub(SESSIONS_SHOWN),
             sessions: sessions.into_iter().take(SESSIONS_SHOWN).map(|session| Row::of(session, me)).collect(),
             organizations: profile.organizations.into_iter().map(Belonging::of).collect(),
+            is_demo,
         })
     }
 
@@ -151,7 +161,7 @@ pub(crate) async fn rename(web: Data<&Web>, request: &Request, fields: Fields) -
 /// `POST /account/password`.
 #[handler]
 pub(crate) async fn change_password(web: Data<&Web>, request: &Request, fields: Fields) -> poem::Result<Response> {
-    let me = signed_in(web.0, request).await?;
+    let me = signed_in_alone(web.0, request).await?;
     let (current, new) = (fields.get("current_password").to_owned(), fields.get("new_password").to_owned());
     let changed = match fields.only(&["current_password", "new_password"]) {
         Ok(()) => web.app.change_password(&me, current, new).await,
@@ -170,7 +180,7 @@ pub(crate) async fn change_password(web: Data<&Web>, request: &Request, fields: 
 /// `POST /account/sessions/:session/end`.
 #[handler]
 pub(crate) async fn end_session(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
-    let me = signed_in(web.0, request).await?;
+    let me = signed_in_alone(web.0, request).await?;
     let id: Id<Session> = request.raw_path_param("session").and_then(|id| id.parse().ok()).ok_or(Error::NotFound)?;
     web.app.end_session(&me, id).await?;
     Ok(done(web.0, Done::SessionEnded)?)
@@ -179,13 +189,19 @@ pub(crate) async fn end_session(web: Data<&Web>, request: &Request) -> poem::Res
 /// `POST /account/sessions/end-others`.
 #[handler]
 pub(crate) async fn end_other_sessions(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
-    let me = signed_in(web.0, request).await?;
+    let me = signed_in_alone(web.0, request).await?;
     web.app.end_other_sessions(&me).await?;
     Ok(done(web.0, Done::SessionsEnded)?)
 }
 
 async fn signed_in(web: &Web, request: &Request) -> Result<Caller> {
     caller(web, request.headers()).await?.ok_or(Error::Unauthenticated)
+}
+
+/// The same for what a person may do to their own account, and a visitor to a demonstration may not: that account is everyone's.
+async fn signed_in_alone(web: &Web, request: &Request) -> Result<Caller> {
+    let me = signed_in(web, request).await?;
+    if web.demo.is_some() { Err(Error::Forbidden(SHARED.into())) } else { Ok(me) }
 }
 
 fn done(web: &Web, done: Done) -> Result<Response> {
@@ -224,6 +240,7 @@ mod tests {
             sessions: (0..sessions).map(row).collect(),
             more_sessions: 0,
             organizations: vec![Belonging { name: each.into(), slug: "acme".into(), role: "admin" }],
+            is_demo: false,
         }
     }
 
@@ -239,6 +256,16 @@ mod tests {
         assert!(!alone.contains("end-others"), "{alone}");
         let many = AccountPage { more_sessions: 7, ..page("Ada", SESSIONS_SHOWN) }.render().unwrap();
         assert!(many.contains("7 more"), "{many}");
+    }
+
+    #[test]
+    fn a_demonstration_offers_nothing_that_would_reach_other_visitors() {
+        let html = AccountPage { is_demo: true, ..page("Ada", 1) }.render().unwrap();
+        for other in ["type=\"password\"", "/account/password", "/account/sessions/"] {
+            assert!(!html.contains(other), "{other}: {html}");
+        }
+        assert!(html.contains("id=\"password\"") && html.contains("action=\"/status/logout\""), "{html}");
+        assert_eq!(html.matches("This one").count(), 1);
     }
 
     #[test]

@@ -7,18 +7,20 @@ use poem::{Request, Response, handler};
 use super::desk::{Desk, query};
 use super::frame::{Frame, Tab};
 use crate::access::Read;
-use crate::domain::incident::{self, Which};
+use crate::domain::incident::{self, Incident, Which};
 use crate::domain::service::{self, Service};
 use crate::error::Result;
 use crate::pages::answer::html;
 use crate::pages::shell::Shell;
 use crate::pages::when::State;
-use crate::store::{OrgView, Reads};
+use crate::store::{Cursor, OrgView, Page, Reads};
 
 /// The most that is shown.
 const SHOWN: usize = 20;
 /// How many services, in the order shown, and how many of the latest incidents are looked at.
 const LOOKED_AT: usize = 1_000;
+/// How many of them are in memory at once: an incident comes with all that was ever said of it, and this is asked with each letter typed.
+const PART: usize = 50;
 /// As long as the longest name.
 const ASKED_MAX: usize = 200;
 
@@ -83,24 +85,43 @@ fn look(view: &OrgView<'_, Read>, wanted: &str) -> Result<Look> {
     if wanted.is_empty() {
         return Ok(Look { hits: Vec::new(), is_cut: false });
     }
-    let services = view.scan(Service::BY_POSITION.of(()).limit(LOOKED_AT))?;
-    let incidents = incident::list(view, Which::All, |scan| scan.limit(LOOKED_AT))?;
-    let is_cut = services.next.is_some() || incidents.next.is_some();
+    let mut hits = Vec::new();
     let open = service::open_incidents(view)?;
-    let services = services.items.iter().filter_map(|service| {
-        let fit = fit(&service.name, wanted)?;
-        let status = Some(service::effective_among(&open, service).into());
-        Some((fit, Hit { name: service.name.clone(), href: format!("/services/{}", service.id), kind: "Service", status, stage: None }))
-    });
-    let incidents = incidents.items.iter().filter_map(|incident| {
-        let fit = fit(&incident.title, wanted)?;
-        let stage = Some(Stage { name: incident.status.as_str(), word: incident.status.label() });
-        Some((
-            fit,
-            Hit { name: incident.title.clone(), href: format!("/incidents/{}", incident.id), kind: "Incident", status: None, stage },
-        ))
-    });
-    Ok(Look { hits: services.chain(incidents).collect(), is_cut })
+    let more_services = each(
+        |after| view.scan(Service::BY_POSITION.of(()).limit(PART).after(after)),
+        |service: Service| {
+            if let Some(fit) = fit(&service.name, wanted) {
+                let status = Some(service::effective_among(&open, &service).into());
+                let href = format!("/services/{}", service.id);
+                hits.push((fit, Hit { name: service.name, href, kind: "Service", status, stage: None }));
+            }
+        },
+    )?;
+    let more_incidents = each(
+        |after| incident::list(view, Which::All, |scan| scan.limit(PART).after(after)),
+        |incident: Incident| {
+            if let Some(fit) = fit(&incident.title, wanted) {
+                let stage = Some(Stage { name: incident.status.as_str(), word: incident.status.label() });
+                let href = format!("/incidents/{}", incident.id);
+                hits.push((fit, Hit { name: incident.title, href, kind: "Incident", status: None, stage }));
+            }
+        },
+    )?;
+    Ok(Look { hits, is_cut: more_services || more_incidents })
+}
+
+/// Hands on one after the other, reading a part at a time, until there are no more or enough were looked at. Answers whether some were not.
+fn each<T>(part: impl Fn(Option<Cursor>) -> Result<Page<T>>, mut then: impl FnMut(T)) -> Result<bool> {
+    let mut after = None;
+    for _ in 0..LOOKED_AT / PART {
+        let found = part(after)?;
+        found.items.into_iter().for_each(&mut then);
+        after = found.next;
+        if after.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The pages of that name that the person may use, with whole paths.
@@ -159,7 +180,9 @@ fn fit(name: &str, wanted: &str) -> Option<Fit> {
 mod tests {
     use super::*;
     use crate::access::Role;
+    use crate::domain::service::Visibility;
     use crate::domain::status::ServiceStatus;
+    use crate::domain::testing::TestOrg;
 
     const EVIL: &str = "\"><script>alert(1)</script>'";
 
@@ -203,6 +226,32 @@ mod tests {
         let (found, cut) = ranked(many(true), Vec::new(), &frame);
         assert_eq!((found.len(), cut.as_deref()), (SHOWN, Some("5 more at least. Type more of the name.")));
         assert_eq!(ranked(many(false), Vec::new(), &frame).1.as_deref(), Some("5 more. Type more of the name."));
+    }
+
+    #[test]
+    fn what_is_in_a_later_part_is_found_and_nothing_twice() {
+        let mut org = TestOrg::new();
+        let count = PART + 3;
+        for number in 0..count {
+            org.service(&format!("Service {number}."), Visibility::Private, ServiceStatus::Operational);
+            org.open(&format!("Incident {number}."), []);
+        }
+        let found = |wanted: String| org.read(move |view| look(view, &wanted)).hits;
+        for number in 0..count {
+            let hits = found(format!(" {number}."));
+            assert_eq!(hits.iter().map(|(_, hit)| hit.kind).collect::<Vec<_>>(), ["Service", "Incident"], "{number}");
+        }
+        assert_eq!(found("service".into()).len(), count);
+        assert_eq!(found("incident".into()).len(), count);
+        assert!(!org.read(|view| look(view, "service")).is_cut);
+    }
+
+    #[test]
+    fn no_more_is_looked_at_than_is_said() {
+        let place = || Cursor { sort: Vec::new(), id: uuid::Uuid::from_u128(1) };
+        let mut looked_at = 0;
+        let is_cut = each(|_| Ok(Page { items: vec![(); PART], next: Some(place()) }), |()| looked_at += 1).unwrap();
+        assert_eq!((looked_at, is_cut), (LOOKED_AT, true));
     }
 
     #[test]

@@ -13,13 +13,14 @@ use crate::access::{Edit, Permission, Read};
 use crate::domain::group::{self, Group, GroupPatch, NewGroup};
 use crate::domain::service::{self, Service};
 use crate::error::{Error, FieldError, Result};
+use crate::event::Change;
 use crate::id::Id;
 use crate::pages::answer::{Refused, html};
 use crate::pages::fields::Fields;
 use crate::pages::form::{Field, Form};
 use crate::pages::shell::Shell;
 use crate::pages::when::State;
-use crate::store::{OrgView, Reads};
+use crate::store::{OrgTx, OrgView, Reads};
 
 /// How many of its services a group's page shows; the list of services has all.
 const SERVICES_SHOWN: usize = 50;
@@ -181,11 +182,15 @@ pub(crate) async fn shift(desk: Desk, request: &Request, fields: Fields) -> poem
     Ok(back(&desk, &fields, moved.then_some(Done::Moved), fields.get("direction"), id)?)
 }
 
-/// `POST /o/:org/groups/:group/delete`. Its services stay.
+/// `POST /o/:org/groups/:group/delete`. Its services stay. Of one that is deleted already it says the same.
 #[handler]
 pub(crate) async fn delete(desk: Desk, request: &Request) -> poem::Result<Response> {
     let id = path_id::<Group>(request, "group")?;
-    desk.change(move |tx| group::delete(tx, id, None)).await?;
+    desk.change(move |tx: &mut OrgTx<'_, Edit>| match tx.get(id)?.deleted_at {
+        Some(_) => Ok(Change::nothing(())),
+        None => group::delete(tx, id, None),
+    })
+    .await?;
     Ok(desk.done("/services", Done::GroupDeleted, id)?)
 }
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `desk.rs` | [`Desk`](desk::Desk): who stands here, and the one way to the application |
 //! | `frame.rs`, `told.rs` | what surrounds every page; what was just done |
-//! | `overview.rs` | what is broken, what happened last |
+//! | `overview.rs`, `why.rs` | what is broken, and why; what happened last |
 //! | `services/`, `groups.rs` | services and groups: create, edit, order, status, delete with undo |
 //! | `incidents/` | report, post an update, correct, resolve, reopen, delete with undo |
 //! | `stale.rs` | what somebody else changed meanwhile |
@@ -13,7 +13,7 @@
 //! | `preview.rs` | Markdown as it will look |
 //!
 //! Every form is a POST that ends in a 303. With JavaScript htmx sends it and replaces `#app` by the same element of the page that it is led to:
-//! there is one rendering of each page and no second set of fragments to keep like it. The page listens to its organization's room, and asks for
+//! there is one rendering of each page and, but for the preview of a text, no second set of fragments to keep like it. The page listens to its organization's room, and asks for
 //! itself again when something happened there.
 
 mod desk;
@@ -27,6 +27,7 @@ mod services;
 mod stale;
 mod timeline;
 pub(crate) mod told;
+mod why;
 
 use poem::{Route, get, post};
 

@@ -6,8 +6,9 @@ use poem::{Response, handler};
 
 use super::desk::Desk;
 use super::frame::{Frame, Tab};
+use super::incidents::gist;
 use super::timeline::lines::Line;
-use super::timeline::words::shorten;
+use super::why::Causes;
 use crate::access::Read;
 use crate::domain::incident::Incident;
 use crate::domain::service::{self, Service};
@@ -15,7 +16,6 @@ use crate::domain::status::{Rollup, ServiceStatus, rollup};
 use crate::domain::timeline::{self, Filter};
 use crate::error::Result;
 use crate::pages::answer::html;
-use crate::pages::markdown::{self, SafeHtml};
 use crate::pages::shell::Shell;
 use crate::pages::when::{State, When};
 use crate::store::{OrgView, Reads, Scan};
@@ -26,8 +26,6 @@ const BROKEN_SHOWN: usize = 20;
 const WHY_SHOWN: usize = 3;
 /// The most open incidents that are shown.
 const OPEN_SHOWN: usize = 10;
-/// How much of an update is quoted, in characters.
-const QUOTED: usize = 280;
 /// The latest entries of the timeline.
 const LAST_SHOWN: usize = 10;
 
@@ -78,14 +76,8 @@ struct Broken {
     name: String,
     status: State,
     by_hand: bool,
-    why: Vec<Why>,
-    more_why: usize,
-}
-
-/// An unresolved incident that says so.
-struct Why {
-    id: String,
-    title: String,
+    /// The unresolved incidents that say so.
+    why: Causes,
 }
 
 /// An unresolved incident.
@@ -99,7 +91,7 @@ struct Open {
     since: When,
     said_at: When,
     said_by: String,
-    said: SafeHtml,
+    said: String,
 }
 
 /// How far a new organization has come.
@@ -157,16 +149,8 @@ impl Look {
 
 impl Broken {
     fn of(service: &Service, status: ServiceStatus, open: &[Incident]) -> Self {
-        let says_so = |incident: &&Incident| {
-            let said = incident.affected.iter().find(|affected| affected.service_id == service.id).and_then(|affected| affected.status);
-            said.is_some_and(|said| said != ServiceStatus::Operational)
-        };
-        let mut why: Vec<Why> =
-            open.iter().rev().filter(says_so).map(|incident| Why { id: incident.id.to_string(), title: incident.title.clone() }).collect();
-        let more_why = why.len().saturating_sub(WHY_SHOWN);
-        why.truncate(WHY_SHOWN);
-        let by_hand = service.own_status != ServiceStatus::Operational;
-        Self { id: service.id.to_string(), name: service.name.clone(), status: status.into(), by_hand, why, more_why }
+        let why = Causes::worsening(open, service, status, WHY_SHOWN);
+        Self { id: service.id.to_string(), name: service.name.clone(), status: status.into(), by_hand: service.own_status == status, why }
     }
 }
 
@@ -185,7 +169,7 @@ impl Open {
             since: incident.started_at.into(),
             said_at: last.map_or(incident.started_at, |last| last.created_at).into(),
             said_by: last.map(|last| last.author.name.clone()).unwrap_or_default(),
-            said: last.map(|last| markdown::render(&shorten(&last.message, QUOTED))).unwrap_or_default(),
+            said: last.map(|last| gist(&last.message)).unwrap_or_default(),
         }
     }
 }
@@ -198,6 +182,7 @@ impl Steps {
 
 #[cfg(test)]
 mod tests {
+    use super::super::why::Cause;
     use super::*;
     use crate::access::Role;
     use crate::clock::Timestamp;
@@ -224,8 +209,7 @@ mod tests {
             name: each.into(),
             status: ServiceStatus::MajorOutage.into(),
             by_hand: true,
-            why: vec![Why { id: "inc_1".into(), title: each.into() }],
-            more_why: 4,
+            why: Causes { first: vec![Cause { id: "inc_1".into(), title: each.into(), status: None }], more: 4 },
         };
         let open = |number: usize| Open {
             id: format!("inc_{number}"),
@@ -237,7 +221,7 @@ mod tests {
             since: when(),
             said_at: when(),
             said_by: each.into(),
-            said: markdown::render(each),
+            said: each.into(),
         };
         Look {
             rollup: rollup(&[ServiceStatus::MajorOutage, ServiceStatus::Operational]),

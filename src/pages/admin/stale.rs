@@ -87,14 +87,15 @@ fn text<'a>(event: &'a Value, pointer: &str) -> &'a str {
 fn what(event: &Value) -> String {
     let is_update = event.pointer("/data/after/update_id").is_some();
     let stage = || label(text(event, "/data/after/status"));
+    let also = if event.pointer("/data/after/affected").is_some() { ", changed the affected services" } else { "" };
     match text(event, "/type") {
         "incident.opened" => "reported it".into(),
-        "incident.resolved" => "resolved it".into(),
-        "incident.reopened" => format!("opened it again: {}", stage()),
+        "incident.resolved" => format!("resolved it{also}"),
+        "incident.reopened" => format!("opened it again: {}{also}", stage()),
         "incident.updated" if is_update && event.pointer("/data/before/message").is_some() => "corrected the text of an update".into(),
         "incident.updated" if is_update => match stage().as_str() {
-            "" => "posted an update".into(),
-            stage => format!("posted an update: {stage}"),
+            "" => format!("posted an update{also}"),
+            stage => format!("posted an update: {stage}{also}"),
         },
         "service.status_changed" => format!("set the status to {}", label(text(event, "/data/after/own_status"))),
         kind if kind.ends_with(".created") => "created it".into(),
@@ -183,6 +184,13 @@ mod tests {
         let event = |kind: &str, before: Value, after: Value| json!({ "type": kind, "data": { "before": before, "after": after } });
         for (kind, before, after, expected) in [
             ("incident.updated", json!({}), json!({ "update_id": "upd_1", "message": "x" }), "posted an update"),
+            (
+                "incident.updated",
+                json!({ "status": "investigating", "affected": [] }),
+                json!({ "update_id": "upd_1", "status": "identified", "affected": [{}], "message": "x" }),
+                "posted an update: Identified, changed the affected services",
+            ),
+            ("incident.resolved", json!({ "affected": [{}] }), json!({ "affected": [] }), "resolved it, changed the affected services"),
             (
                 "incident.updated",
                 json!({ "message": "x" }),

@@ -35,6 +35,7 @@ macro_rules! done {
 
 done! {
     ServiceCreated = "service-created", "The service is on the page.";
+    ServiceCreatedPrivately = "service-created-privately", "The service is made. Only people of this organization see it.";
     ServiceSaved = "service-saved", "The service is saved.";
     StatusSet = "status-set", "The status is set.";
     Moved = "moved", "The order is changed.";
@@ -45,7 +46,9 @@ done! {
     GroupDeleted = "group-deleted", "The group is deleted; its services stay.", undo "/groups/{}/restore";
     GroupRestored = "group-restored", "The group is back.";
     IncidentReported = "incident-reported", "The incident is reported. Everyone who watches sees it now.";
+    IncidentReportedPrivately = "incident-reported-privately", "The incident is reported. Only people of this organization see it.";
     UpdatePosted = "update-posted", "The update is posted. Everyone who watches sees it now.";
+    UpdatePostedPrivately = "update-posted-privately", "The update is posted. Only people of this organization see it.";
     IncidentResolved = "incident-resolved", "The incident is resolved.";
     IncidentReopened = "incident-reopened", "The incident is open again.";
     IncidentSaved = "incident-saved", "The incident is saved.";

@@ -10,8 +10,17 @@ use crate::harness::{Client, Server, eventually};
 const LONG: &str = "LlanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogochLlanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch";
 const RIGHT_TO_LEFT: &str = "خدمة الدفع بالبطاقات";
 
+/// What pages speak of.
+struct Ids {
+    api: String,
+    group: String,
+    open: String,
+    over: String,
+    update: String,
+}
+
 /// An organization full of life: names that are long, that run from right to left; incidents of every kind.
-async fn full(server: &Server) -> (Client, String, String, String) {
+async fn full(server: &Server) -> (Client, Ids) {
     let ada = server.sign_up("ada").await;
     let (api, open) = trouble(&ada).await;
     let group = ada.group(LONG).await;
@@ -27,11 +36,13 @@ async fn full(server: &Server) -> (Client, String, String, String) {
     ada.incident(&[], LONG).await;
     let over = ada.incident(&[(&api, "partial_outage")], RIGHT_TO_LEFT).await;
     say(&ada, &over, json!({ "status": "resolved", "message": "- one\n- two\n\n> quoted `code`" })).await;
-    (ada, api, open, over)
+    let update = ada.get(format!("/api/incidents/{over}")).await.expect(200).json["updates"][0]["id"].as_str().expect("an id").to_owned();
+    (ada, Ids { api, group, open, over, update })
 }
 
 /// Every page, with what has to be done to see it in another state.
-fn pages(ada: &Client, eve: &Client, api: &str, open: &str, over: &str) -> Vec<(String, &'static str)> {
+fn pages(ada: &Client, eve: &Client, ids: &Ids) -> Vec<(String, &'static str)> {
+    let Ids { api, group, open, over, update } = ids;
     let (o, n) = (format!("/o/{}", ada.slug), format!("/o/{}", eve.slug));
     let refuse =
         "document.querySelector('main form .primary').form.noValidate = true, document.querySelector('main form .primary').click(), true";
@@ -48,6 +59,13 @@ fn pages(ada: &Client, eve: &Client, api: &str, open: &str, over: &str) -> Vec<(
     ];
     let mut list: Vec<(String, &'static str)> = plain.iter().map(|path| (format!("{o}{path}"), "")).collect();
     list.extend([
+        (format!("{o}/groups/{group}"), ""),
+        (format!("{o}/incidents/{over}/updates/{update}"), ""),
+        (format!("{o}/timeline?since=yesterday"), ""),
+        (format!("{o}/timeline"), "document.querySelectorAll('#main details').forEach((details) => { details.open = true }), true"),
+        (format!("{o}/incidents/{open}"), "document.getElementById('message').value = '**soon**', document.querySelector('button[value=preview]').click(), true"),
+        (format!("{o}/incidents/{open}"), "document.querySelector('input[name=version]').value = '1', document.getElementById('message').value = 'Late.', document.querySelector('#update .primary').click(), true"),
+        (format!("{o}/incidents?told=incident-deleted&of={open}"), ""),
         (format!("/p/{}", ada.slug), ""),
         (format!("/p/{}", ada.slug), "document.querySelectorAll('details').forEach((details) => { details.open = true }), true"),
         (format!("/p/{}", eve.slug), ""),
@@ -75,9 +93,8 @@ fn pages(ada: &Client, eve: &Client, api: &str, open: &str, over: &str) -> Vec<(
 
 async fn nothing_is_wrong(kind: Kind) {
     let server = Server::start().await;
-    let (ada, api, open, over) = full(&server).await;
+    let (ada, ids) = full(&server).await;
     let eve = server.sign_up("eve").await;
-    // One person for all: eve's organization is empty, and ada may look at it.
     eventually(async || ada.get(format!("/p/{}", ada.slug)).await.text.contains(RIGHT_TO_LEFT)).await;
     let browser = Browser::of(kind).await;
     let mut wrong = Vec::new();
@@ -85,7 +102,7 @@ async fn nothing_is_wrong(kind: Kind) {
         browser.goto(&format!("{}{path}", server.base())).await;
         if !act.is_empty() {
             browser.value(act).await;
-            browser.wait_for("document.querySelector('#problems, dialog[open], details[open]') !== null").await;
+            browser.wait_for("document.querySelector('#problems, [data-kind=stale], #preview:not([hidden]), #palette-results a, #keys[open], details[open]') !== null").await;
         }
         // Colours that are on their way from one to another are neither.
         browser.wait_for("document.getAnimations().every((animation) => animation.playState !== 'running' || animation.effect.getTiming().iterations === Infinity)").await;
@@ -95,13 +112,19 @@ async fn nothing_is_wrong(kind: Kind) {
             wrong.push(format!("{path} {act}: {over} px wider than the window"));
         }
     };
-    for path in ["/login", "/signup"] {
+    for path in ["/", "/login", "/signup"] {
         look(path, "", &mut wrong).await;
     }
+    look(
+        "/login",
+        "document.querySelector('main form').noValidate = true, document.querySelector('main form button').click(), true",
+        &mut wrong,
+    )
+    .await;
     for who in [&ada, &eve] {
         browser.be(&server, who).await;
         let mine = format!("/o/{}", who.slug);
-        let listed = pages(&ada, &eve, &api, &open, &over);
+        let listed = pages(&ada, &eve, &ids);
         for (path, act) in listed
             .iter()
             .filter(|(path, _)| if who.slug == ada.slug { !path.starts_with(&format!("/o/{}", eve.slug)) } else { path.starts_with(&mine) })
@@ -113,13 +136,32 @@ async fn nothing_is_wrong(kind: Kind) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_wrong_in_the_light() {
-    nothing_is_wrong(Kind::default()).await;
+async fn nothing_is_wrong_in_the_light_on_a_wide_screen() {
+    nothing_is_wrong(Kind { width: 1600, ..Kind::default() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_wrong_in_the_dark_on_a_phone() {
     nothing_is_wrong(Kind { dark: true, width: 390, ..Kind::default() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rules_find_what_is_wrong() {
+    let server = Server::start().await;
+    let browser = Browser::open(true).await;
+    browser.goto(&format!("{}/login", server.base())).await;
+    assert_eq!(browser.axe().await, Vec::<String>::new());
+    browser
+        .value(
+            "(document.querySelector('label[for=email]').remove(), document.querySelector('h1').style.color = '#ccc',
+            document.querySelector('main').insertAdjacentHTML('beforeend', '<p><button id=a>a</button><button id=b>b</button></p>'),
+            ['a', 'b'].forEach((id) => Object.assign(document.getElementById(id).style, { minHeight: 0, height: '12px', width: '12px', padding: 0, border: 0 })), true)",
+        )
+        .await;
+    let found = browser.axe().await;
+    assert!(found.iter().any(|line| line.starts_with("label at #email")), "{found:?}");
+    assert!(found.iter().any(|line| line.starts_with("color-contrast at")), "{found:?}");
+    assert!(found.iter().any(|line| line.starts_with("target-size at")), "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,6 +197,13 @@ async fn two_hundred_services_and_five_hundred_incidents_fit() {
                 .value("Math.max(...[...document.querySelectorAll('#main :is(ul, ol, tbody)')].map((list) => list.children.length), 0)")
                 .await;
             assert!(rows.as_u64().is_some_and(|rows| (1..=60).contains(&rows)), "{path} has {rows} rows");
+            if ["/services", "/incidents", "/timeline"].iter().any(|list| path.ends_with(list)) {
+                assert_eq!(
+                    browser.value("document.querySelector('.pager a[rel=next]') !== null").await,
+                    true,
+                    "{path} ends after {rows} rows"
+                );
+            }
         }
     }
 }

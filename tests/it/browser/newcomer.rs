@@ -8,12 +8,10 @@ use crate::harness::{Options, PASSWORD, Server};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_the_setup_link_to_an_incident_resolved_before_a_customers_eyes() {
-    let options = Options::default();
-    let server = Server::start_with(Options { config: Config { registration: Registration::Invite, ..options.config }, ..options }).await;
-    let token = server.app().setup_token().await.unwrap().unwrap();
+    let (server, link) = unclaimed().await;
     let browser = Browser::open(true).await;
 
-    browser.goto(&format!("{}/setup/{token}", server.base())).await;
+    browser.goto(&link).await;
     for (field, text) in [("full_name", "Ada"), ("email", "ada@example.com"), ("password", PASSWORD), ("organization_name", "Engines")] {
         browser.type_into(field, text).await;
     }
@@ -79,6 +77,15 @@ async fn from_the_setup_link_to_an_incident_resolved_before_a_customers_eyes() {
     browser.wait_for("document.getElementById('incidents').hidden").await;
     assert_eq!(browser.value("window.mark").await, "the same document");
     browser.reads("Checkout fails for some cards").await;
+}
+
+/// A server that nobody has set up yet, and the link that it printed.
+pub(super) async fn unclaimed() -> (Server, String) {
+    let options = Options::default();
+    let server = Server::start_with(Options { config: Config { registration: Registration::Invite, ..options.config }, ..options }).await;
+    let token = server.app().setup_token().await.expect("a token").expect("there is no operator");
+    let link = format!("{}/setup/{token}", server.base());
+    (server, link)
 }
 
 /// Chooses in the first list of that selector.

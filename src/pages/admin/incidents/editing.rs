@@ -6,6 +6,7 @@ use poem::{Request, Response, handler};
 
 use super::picker::{self, Picker};
 use super::typed::{self, Action, Sent, Typed, again};
+use super::was::Origin;
 use super::words;
 use crate::access::Respond;
 use crate::domain::incident::{self, Incident, IncidentPatch};
@@ -32,6 +33,8 @@ pub(super) struct EditPage {
     pub(super) action: String,
     pub(super) id: String,
     pub(super) seen: Seen,
+    /// What the form was made from.
+    pub(super) was: String,
     /// As it stands; the form may hold another one.
     pub(super) title: String,
     pub(super) form: Form,
@@ -63,7 +66,7 @@ pub(crate) async fn save(desk: Desk, request: &Request, fields: Fields) -> poem:
 }
 
 async fn update(desk: &Desk, id: Id<Incident>, fields: &Fields, typed: Typed) -> Result<Incident> {
-    fields.only(&[&["title", "impact", "version", "seen", "action"][..], &picker::FIELDS[..]].concat())?;
+    fields.only(&[&["title", "impact", "version", "seen", "was", "action"][..], &picker::FIELDS[..]].concat())?;
     let mut check = Check::new();
     let impact = check.take(typed.parse_impact())?;
     let expected = check.take(expected(fields))?.flatten();
@@ -82,20 +85,22 @@ async fn update(desk: &Desk, id: Id<Incident>, fields: &Fields, typed: Typed) ->
 async fn page(desk: &Desk, id: Id<Incident>, sent: Sent<'_>) -> Result<EditPage> {
     let typed = sent.map(|(fields, _)| Typed::of(fields));
     let missed = typed::missed(desk, sent);
+    let origin = Origin::of(sent);
     let look = move |view: &OrgView<'_, Respond>| -> Result<_> {
         let incident = incident::live(view, id)?;
-        let typed = typed.unwrap_or_else(|| present(&incident));
+        let (typed, was) = origin.settle(typed.unwrap_or_else(|| present(&incident)), &incident);
         let chosen = typed.affected.as_deref().unwrap_or(&incident.affected);
         let picker = Picker::read(view, &incident.affected, chosen, &typed.find)?;
         let meanwhile = missed.map(|seen| stale::meanwhile(view, &id.to_string(), &seen)).transpose()?;
-        Ok((incident, typed, picker, meanwhile))
+        Ok((incident, typed, was, picker, meanwhile))
     };
-    let (frame, (incident, typed, picker, meanwhile)) = desk.look(Tab::Incidents, look).await?;
+    let (frame, (incident, typed, was, picker, meanwhile)) = desk.look(Tab::Incidents, look).await?;
     Ok(EditPage {
         shell: frame.shell.clone(),
         action: format!("{}/{id}/edit", frame.path("/incidents")),
         id: id.to_string(),
         seen: typed::against(sent, incident.version, &frame),
+        was,
         title: incident.title,
         form: form(&typed, typed::errors(sent)),
         frame,

@@ -9,10 +9,11 @@
 //! | `editing.rs`, `correcting.rs` | title, impact and services; the text of an update |
 //! | `acting.rs` | delete, and bring back |
 //! | `picker.rs` | which services, and how badly: among a thousand, without script |
-//! | `typed.rs`, `words.rs` | what forms send; what people read |
+//! | `typed.rs`, `was.rs`, `words.rs` | what forms send; what they were made from; what people read |
 //!
 //! A form that changes something carries the version that it was made from: two people on one incident must not undo each other
-//! unawares. The second one is told what the first one did, keeps what they typed, and can send it again.
+//! unawares. The second one is told what the first one did, keeps what they typed, and can send it again: what they did not touch has
+//! followed the first one by then.
 
 mod acting;
 mod correcting;
@@ -25,7 +26,10 @@ mod reporting;
 mod samples;
 mod showing;
 mod typed;
+mod was;
 mod words;
+
+pub(super) use words::gist;
 
 pub(crate) use acting::{delete, restore};
 pub(crate) use correcting::{correct, correct_form};

@@ -14,7 +14,7 @@ use crate::pages::fields::Fields;
 use crate::store::{Reads, Scan};
 
 /// What the names of the rows' fields begin with; a service's id follows.
-const PREFIX: &str = "affected-";
+pub(super) const PREFIX: &str = "affected-";
 /// How many services are offered beside those that are chosen.
 const OFFERED: usize = 30;
 /// How many chosen ones are shown again; more are refused anyway.
@@ -74,7 +74,7 @@ impl Picker {
             let Some(service) = view.find(pick.service_id)? else { continue };
             let is_there = service.deleted_at.is_none() || known.iter().any(|known| known.service_id == service.id);
             if is_there && shown.insert(service.id) {
-                picker.rows.push(Row::of(service, pick.status.map_or(MENTIONED, ServiceStatus::as_str)));
+                picker.rows.push(Row::of(service, word(pick)));
             }
         }
         picker.any = !picker.rows.is_empty();
@@ -140,7 +140,8 @@ pub(super) fn check(fields: &Fields) -> Result<()> {
     }
 }
 
-fn parse(id: &str, word: &str) -> Result<Option<Affected>, &'static str> {
+/// What a row says of a service; nothing if that it is not affected.
+pub(super) fn parse(id: &str, word: &str) -> Result<Option<Affected>, &'static str> {
     let service_id: Id<Service> = id.parse().map_err(|_| "One of the affected services is none of this organization.")?;
     let status = match word {
         "" => return Ok(None),
@@ -151,6 +152,11 @@ fn parse(id: &str, word: &str) -> Result<Option<Affected>, &'static str> {
         }
     };
     Ok(Some(Affected { service_id, status }))
+}
+
+/// What a row sends that says this.
+pub(super) fn word(affected: &Affected) -> &'static str {
+    affected.status.map_or(MENTIONED, ServiceStatus::as_str)
 }
 
 /// The choices in the order in which the incident has them, so that only a real change looks like one.

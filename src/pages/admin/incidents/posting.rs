@@ -42,7 +42,7 @@ struct Posted {
 }
 
 async fn post(desk: &Desk, id: Id<Incident>, fields: &Fields, typed: Typed) -> Result<Done> {
-    fields.only(&[&["status", "message", "version", "seen", "action"][..], &picker::FIELDS[..]].concat())?;
+    fields.only(&[&["status", "message", "version", "seen", "was", "action"][..], &picker::FIELDS[..]].concat())?;
     let mut check = Check::new();
     let status = check.take(typed.parse_status())?.flatten();
     let expected = check.take(expected(fields))?.flatten();
@@ -73,7 +73,8 @@ fn done(before: &Incident, after: &Incident) -> Done {
     match (before.status.is_resolved(), after.status.is_resolved()) {
         (false, true) => Done::IncidentResolved,
         (true, false) => Done::IncidentReopened,
-        _ if after.updates.len() > before.updates.len() => Done::UpdatePosted,
-        _ => Done::IncidentSaved,
+        _ if after.updates.len() == before.updates.len() => Done::IncidentSaved,
+        _ if after.updates.last().is_some_and(|update| update.public) => Done::UpdatePosted,
+        _ => Done::UpdatePostedPrivately,
     }
 }

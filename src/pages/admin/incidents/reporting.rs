@@ -52,7 +52,11 @@ pub(crate) async fn report(desk: Desk, fields: Fields) -> poem::Result<Response>
     let typed = Typed::of(&fields);
     let refused = match typed.action {
         Action::Save => match open(&desk, &fields, &typed).await {
-            Ok(incident) => return Ok(desk.done(&format!("/incidents/{}", incident.id), Done::IncidentReported, incident.id)?),
+            Ok(incident) => {
+                let is_public = incident.updates.last().is_some_and(|update| update.public);
+                let done = if is_public { Done::IncidentReported } else { Done::IncidentReportedPrivately };
+                return Ok(desk.done(&format!("/incidents/{}", incident.id), done, incident.id)?);
+            }
             Err(error) => picker::refused(error)?,
         },
         Action::Find | Action::Preview => again(),

@@ -6,6 +6,7 @@ use poem::{Request, Response, handler};
 
 use super::picker::Picker;
 use super::typed::{self, Action, Sent, Typed};
+use super::was::Origin;
 use super::words::{self, ImpactShown, Stage};
 use crate::access::{Permission, Read};
 use crate::domain::incident::{self, Affected, Incident, Update};
@@ -37,6 +38,8 @@ pub(super) struct IncidentPage {
     pub(super) action: String,
     pub(super) incident: Shown,
     pub(super) seen: Seen,
+    /// What the form was made from.
+    pub(super) was: String,
     pub(super) form: Form,
     pub(super) picker: Picker,
     /// Whether the affected services are unfolded: somebody is at them.
@@ -119,22 +122,25 @@ pub(super) async fn page<P: Permission>(desk: &Desk, id: Id<Incident>, asked: As
         None => Typed { status: asked.status, ..Typed::default() },
     };
     let missed = typed::missed(desk, sent);
+    let origin = Origin::of(sent);
     let updates = if asked.all { usize::MAX } else { UPDATES };
     let look = move |view: &OrgView<'_, P>| -> Result<_> {
         let incident = incident::live(view, id)?;
         let shown = Shown::read(view, &incident, updates)?;
+        let (typed, was) = origin.settle(typed, &incident);
         let chosen = typed.affected.as_deref().unwrap_or(&incident.affected);
         let picker = Picker::read(view, &incident.affected, chosen, &typed.find)?;
         // What two people chose may differ now: that must not hide.
         let picker_open = typed.action == Action::Find || missed.is_some() || differs(chosen, &incident.affected);
         let meanwhile = missed.map(|seen| stale::meanwhile(view, &shown.id, &seen)).transpose()?;
-        Ok((shown, typed, picker, picker_open, meanwhile))
+        Ok((shown, typed, was, picker, picker_open, meanwhile))
     };
-    let (frame, (incident, typed, picker, picker_open, meanwhile)) = desk.look(Tab::Incidents, look).await?;
+    let (frame, (incident, typed, was, picker, picker_open, meanwhile)) = desk.look(Tab::Incidents, look).await?;
     Ok(IncidentPage {
         shell: frame.shell.clone(),
         action: format!("{}/{id}", frame.path("/incidents")),
         seen: typed::against(sent, incident.version, &frame),
+        was,
         form: form(&incident, &typed, typed::errors(sent)),
         preview: typed.preview(),
         frame,

@@ -95,7 +95,7 @@ pub(super) fn span(from: Timestamp, to: Timestamp) -> String {
 }
 
 /// The first words of a Markdown text, without its marks.
-pub(super) fn gist(markdown: &str) -> String {
+pub(in crate::pages::admin) fn gist(markdown: &str) -> String {
     let mut text = String::new();
     for event in Parser::new(markdown) {
         match event {

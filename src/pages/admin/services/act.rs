@@ -6,7 +6,7 @@ use super::all::back;
 use super::inputs;
 use super::one::{self, Typed};
 use super::seen;
-use crate::access::Respond;
+use crate::access::{Edit, Respond};
 use crate::domain::service::{self, Service};
 use crate::error::Error;
 use crate::event::Change;
@@ -14,6 +14,7 @@ use crate::pages::admin::desk::{Desk, path_id};
 use crate::pages::admin::told::Done;
 use crate::pages::answer::Refused;
 use crate::pages::fields::Fields;
+use crate::store::{OrgTx, Reads};
 
 /// `POST /o/:org/services/:service/status`. From a line of the list it leads back there: the field `list` has the list's query.
 #[handler]
@@ -50,11 +51,15 @@ pub(crate) fn whether<T>(change: Change<T>) -> Change<bool> {
     change.map(|_| is_one)
 }
 
-/// `POST /o/:org/services/:service/delete`. Whatever version it has by now: it can be undone.
+/// `POST /o/:org/services/:service/delete`. Whatever version it has by now, and also if it is deleted already: it can be undone.
 #[handler]
 pub(crate) async fn delete(desk: Desk, request: &Request) -> poem::Result<Response> {
     let id = path_id::<Service>(request, "service")?;
-    desk.change(move |tx| service::delete(tx, id, None)).await?;
+    desk.change(move |tx: &mut OrgTx<'_, Edit>| match tx.get(id)?.deleted_at {
+        Some(_) => Ok(Change::nothing(())),
+        None => service::delete(tx, id, None),
+    })
+    .await?;
     Ok(desk.done("/services", Done::ServiceDeleted, id)?)
 }
 

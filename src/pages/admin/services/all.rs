@@ -7,7 +7,6 @@ use http::StatusCode;
 use poem::{Request, Response, handler};
 
 use super::sheet::{self, Heading, Line, Place, Sheet};
-use super::why::Causes;
 use crate::access::Read;
 use crate::domain::group::{self, Group};
 use crate::domain::incident::Incident;
@@ -18,6 +17,7 @@ use crate::id::Id;
 use crate::pages::admin::desk::{Desk, query};
 use crate::pages::admin::frame::{Frame, Tab};
 use crate::pages::admin::told::Done;
+use crate::pages::admin::why::Causes;
 use crate::pages::answer::{html, see_other};
 use crate::pages::fields::Fields;
 use crate::pages::shell::Shell;
@@ -261,9 +261,9 @@ pub(crate) async fn list(desk: Desk, request: &Request) -> poem::Result<Response
 
 #[cfg(test)]
 mod tests {
-    use super::super::why::Cause;
     use super::*;
     use crate::access::Role;
+    use crate::pages::admin::why::Cause;
 
     const EVIL: &str = "\"><script>alert(1)</script>'";
 

@@ -6,7 +6,6 @@
 //! | `new.rs`, `one.rs` | a new service; one that is there, read or edited |
 //! | `act.rs` | its status, its place, deleting and bringing back |
 //! | `inputs.rs`, `seen.rs` | the fields of its forms; what a form was filled in against |
-//! | `why.rs` | what makes a service be shown as it is |
 
 mod act;
 mod all;
@@ -15,7 +14,6 @@ mod new;
 mod one;
 mod seen;
 mod sheet;
-mod why;
 
 pub(super) use act::{delete, restore, set_status, shift, whether};
 pub(super) use all::{back, list};

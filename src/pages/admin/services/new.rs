@@ -7,7 +7,7 @@ use poem::{Request, Response, handler};
 use super::inputs::{self, Values};
 use super::one::groups_to_choose;
 use crate::access::Edit;
-use crate::domain::service;
+use crate::domain::service::{self, ServiceState};
 use crate::error::{FieldError, Result};
 use crate::pages::admin::desk::{Desk, query};
 use crate::pages::admin::frame::{Frame, Tab};
@@ -45,7 +45,10 @@ pub(crate) async fn create(desk: Desk, fields: Fields) -> poem::Result<Response>
         Err(error) => Err(error),
     };
     match created {
-        Ok(state) => Ok(desk.done("/services", Done::ServiceCreated, state.service.id)?),
+        Ok(ServiceState { service, .. }) => {
+            let done = if service.is_public() { Done::ServiceCreated } else { Done::ServiceCreatedPrivately };
+            Ok(desk.done("/services", done, service.id)?)
+        }
         Err(error) => {
             let refused = inputs::worded(Refused::by(error)?);
             let (frame, form) = look(&desk, Values::typed(&fields), refused.errors.clone()).await?;

@@ -6,7 +6,6 @@ use poem::{Request, Response, handler};
 
 use super::inputs::{self, Values};
 use super::seen::{self, Seen};
-use super::why::Causes;
 use crate::access::{Edit, Permission, Read};
 use crate::domain::group::{self, Group};
 use crate::domain::incident::{self, Incident};
@@ -17,6 +16,7 @@ use crate::pages::admin::desk::{Desk, path_id};
 use crate::pages::admin::frame::{Frame, Tab};
 use crate::pages::admin::stale::{self, Meanwhile};
 use crate::pages::admin::told::Done;
+use crate::pages::admin::why::Causes;
 use crate::pages::answer::{Refused, html};
 use crate::pages::fields::Fields;
 use crate::pages::form::Form;
@@ -195,12 +195,12 @@ pub(crate) async fn save(desk: Desk, request: &Request, fields: Fields) -> poem:
 
 #[cfg(test)]
 mod tests {
-    use super::super::why::Cause;
     use super::*;
     use crate::access::Role;
     use crate::clock::Timestamp;
     use crate::domain::service::Visibility;
     use crate::domain::status::ServiceStatus;
+    use crate::pages::admin::why::Cause;
 
     fn shown(each: &str) -> Shown {
         let at = Timestamp::from_millis(0);
