@@ -91,7 +91,7 @@ async fn from_the_setup_link_to_undo_without_javascript() {
     browser.click("form[action$='/restore'] button").await;
     browser.shows("The incident is back.").await;
     visitors_see("All Systems Operational").await;
-    visitors_see("All clear.").await;
+    visitors_see("Oh, checkout fails").await;
 
     browser.goto(&format!("{}/o/engines/timeline?type=incident", server.base())).await;
     let told = browser.text().await;
