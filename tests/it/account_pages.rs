@@ -41,7 +41,8 @@ async fn the_page_shows_who_one_is_and_where_one_belongs() {
         assert!(html.contains(part), "{part}: {html}");
     }
     assert!(!html.contains(&ada.email) && ends(&html).is_empty(), "{html}");
-    assert_ne!(page(&server.anonymous(), "/account").await.status, 200);
+    let way = page(&server.anonymous(), "/account").await.expect(303);
+    assert_eq!(way.header("location"), "/login?next=%2Faccount");
 }
 
 #[tokio::test]

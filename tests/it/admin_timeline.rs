@@ -264,8 +264,8 @@ async fn to_strangers_there_is_nothing() {
     let (ada, eve) = (server.sign_up("ada").await, server.sign_up("eve").await);
     for path in ["", "/timeline", "/timeline.jsonl", "/timeline.csv", "/find?q=a"] {
         eve.send("GET", format!("/o/{}{path}", ada.slug), &[BROWSER], "").await.expect(404);
-        let anonymous = server.anonymous().send("GET", format!("/o/{}{path}", ada.slug), &[BROWSER], "").await;
-        assert_ne!(anonymous.status, 200, "{path}");
+        let anonymous = server.anonymous().send("GET", format!("/o/{}{path}", ada.slug), &[BROWSER], "").await.expect(303);
+        assert!(anonymous.header("location").starts_with("/login?next=%2Fo%2F"), "{path}");
         assert!(!anonymous.text.contains("Ada"), "{path}: {}", anonymous.text);
     }
 }

@@ -6,7 +6,8 @@ use poem::{Request, Response, handler};
 
 use super::desk::{Desk, path_id};
 use super::frame::{Frame, Tab};
-use super::services::{Seen, back, direction, expected, whether};
+use super::seen::{Seen, expected};
+use super::services::{back, direction, whether};
 use super::stale::{self, Meanwhile};
 use super::told::Done;
 use crate::access::{Edit, Permission, Read};

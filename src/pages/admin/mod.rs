@@ -7,7 +7,7 @@
 //! | `overview.rs`, `why.rs` | what is broken, and why; what happened last |
 //! | `services/`, `groups.rs` | services and groups: create, edit, order, status, delete with undo |
 //! | `incidents/` | report, post an update, correct, resolve, reopen, delete with undo |
-//! | `stale.rs` | what somebody else changed meanwhile |
+//! | `seen.rs`, `stale.rs` | what a form was filled in against; what somebody else changed meanwhile |
 //! | `timeline/` | everything that happened, filtered, and as a file |
 //! | `find.rs` | a service, an incident or a page by a few letters |
 //! | `preview.rs` | Markdown as it will look |
@@ -23,6 +23,7 @@ mod groups;
 mod incidents;
 mod overview;
 mod preview;
+mod seen;
 mod services;
 mod stale;
 mod timeline;

@@ -1,6 +1,5 @@
 //! The page as rendered: empty, long and hostile.
 
-use super::incident::duration;
 use super::samples::{NOON, grouped, incident, past, service, shown, view};
 use super::words::{extent, mark, worst};
 use super::*;
@@ -10,6 +9,7 @@ use crate::domain::public::{PublicAffected, PublicIncident, PublicService, Publi
 use crate::domain::service::Service;
 use crate::domain::status::{Impact, Rollup, ServiceStatus};
 use crate::id::Id;
+use crate::pages::when::duration;
 
 const TARGETS: [&str; 5] = ["banner", "incidents", "services", "history", "asof"];
 

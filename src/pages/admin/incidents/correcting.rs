@@ -12,7 +12,7 @@ use crate::error::{Error, FieldError, Result};
 use crate::id::Id;
 use crate::pages::admin::desk::{Desk, path_id};
 use crate::pages::admin::frame::{Frame, Tab};
-use crate::pages::admin::services::{Seen, expected};
+use crate::pages::admin::seen::{Seen, expected};
 use crate::pages::admin::stale::{self, Meanwhile};
 use crate::pages::admin::told::Done;
 use crate::pages::answer::{Refused, html};

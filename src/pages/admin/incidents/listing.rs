@@ -16,7 +16,7 @@ use crate::pages::admin::desk::{Desk, query};
 use crate::pages::admin::frame::{Frame, Tab};
 use crate::pages::answer::html;
 use crate::pages::shell::Shell;
-use crate::pages::when::When;
+use crate::pages::when::{When, duration};
 use crate::store::{Cursor, OrgView, Page, Reads};
 
 /// How many a page has.
@@ -215,7 +215,7 @@ impl Row {
             affected,
             started: incident.started_at.into(),
             over: incident.resolved_at.map(When::from),
-            span: words::span(incident.started_at, incident.resolved_at.unwrap_or(now)),
+            span: duration(incident.started_at, incident.resolved_at.unwrap_or(now)),
             gist: incident.updates.last().map(|update| words::gist(&update.message)).unwrap_or_default(),
         }
     }

@@ -13,7 +13,7 @@ use crate::error::{Check, Error, Result};
 use crate::event::Change;
 use crate::id::Id;
 use crate::pages::admin::desk::{Desk, path_id};
-use crate::pages::admin::services::expected;
+use crate::pages::admin::seen::expected;
 use crate::pages::admin::told::Done;
 use crate::pages::fields::Fields;
 use crate::store::OrgTx;

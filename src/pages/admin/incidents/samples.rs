@@ -19,7 +19,7 @@ use crate::error::FieldError;
 use crate::id::Id;
 use crate::pages::admin::frame::{Frame, Tab};
 use crate::pages::admin::preview;
-use crate::pages::admin::services::Seen;
+use crate::pages::admin::seen::Seen;
 use crate::pages::admin::stale::{Meanwhile, MeanwhileChange};
 
 const EVIL: &str = "\"><script>alert(1)</script>'<hx-x>";

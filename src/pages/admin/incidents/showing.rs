@@ -15,13 +15,13 @@ use crate::error::{FieldError, Result};
 use crate::id::Id;
 use crate::pages::admin::desk::{Desk, path_id, query};
 use crate::pages::admin::frame::{Frame, Tab};
-use crate::pages::admin::services::Seen;
+use crate::pages::admin::seen::Seen;
 use crate::pages::admin::stale::{self, Meanwhile};
 use crate::pages::answer::html;
 use crate::pages::form::Form;
 use crate::pages::markdown::{self, SafeHtml};
 use crate::pages::shell::Shell;
-use crate::pages::when::{State, When};
+use crate::pages::when::{State, When, duration};
 use crate::store::{OrgView, Reads};
 
 /// How many updates are shown before one asks for the rest.
@@ -184,7 +184,7 @@ impl Shown {
             is_resolved: incident.status.is_resolved(),
             started: incident.started_at.into(),
             over: incident.resolved_at.map(When::from),
-            span: words::span(incident.started_at, incident.resolved_at.unwrap_or(view.now())),
+            span: duration(incident.started_at, incident.resolved_at.unwrap_or(view.now())),
             reported: incident.created_at.into(),
             reported_by: incident.updates.first().map(|first| first.author.name.clone()).unwrap_or_default(),
             is_private: !incident.updates.iter().any(|update| update.public),

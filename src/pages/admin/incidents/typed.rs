@@ -9,7 +9,7 @@ use crate::error::{Error, FieldError, Result};
 use crate::pages::admin::desk::Desk;
 use crate::pages::admin::frame::Frame;
 use crate::pages::admin::preview;
-use crate::pages::admin::services::Seen;
+use crate::pages::admin::seen::Seen;
 use crate::pages::answer::Refused;
 use crate::pages::fields::Fields;
 use crate::pages::markdown::SafeHtml;

@@ -2,7 +2,6 @@
 
 use pulldown_cmark::{Event, Parser, TagEnd};
 
-use crate::clock::Timestamp;
 use crate::domain::status::{Impact, IncidentStatus};
 use crate::pages::form::{Choice, Field};
 
@@ -79,21 +78,6 @@ pub(super) const OVER: &[(IncidentStatus, &str)] = &[
     (IncidentStatus::Monitoring, "Open again: monitoring"),
 ];
 
-/// A length of time for a row: `2 h 5 min`.
-pub(super) fn span(from: Timestamp, to: Timestamp) -> String {
-    let minutes = (to.millis() - from.millis()).max(0) / 60_000;
-    let two = |high: i64, unit: &str, low: i64, lower: &str| match low {
-        0 => format!("{high} {unit}"),
-        low => format!("{high} {unit} {low} {lower}"),
-    };
-    match minutes {
-        0 => "under 1 min".into(),
-        1..60 => format!("{minutes} min"),
-        60..1_440 => two(minutes / 60, "h", minutes % 60, "min"),
-        _ => two(minutes / 1_440, "d", minutes / 60 % 24, "h"),
-    }
-}
-
 /// The first words of a Markdown text, without its marks.
 pub(in crate::pages::admin) fn gist(markdown: &str) -> String {
     let mut text = String::new();
@@ -117,20 +101,7 @@ pub(in crate::pages::admin) fn gist(markdown: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-
-    #[test]
-    fn spans_have_the_two_units_that_matter() {
-        let from = Timestamp::from_millis(0);
-        for (minutes, expected) in
-            [(0, "under 1 min"), (1, "1 min"), (59, "59 min"), (60, "1 h"), (125, "2 h 5 min"), (1_440, "1 d"), (4_500, "3 d 3 h")]
-        {
-            assert_eq!(span(from, from.plus(Duration::from_secs(minutes * 60))), expected);
-        }
-        assert_eq!(span(from.plus(Duration::from_secs(60)), from), "under 1 min", "a clock that was set back");
-    }
 
     #[test]
     fn a_gist_is_short_and_plain() {

@@ -5,14 +5,13 @@
 //! | `all.rs`, `sheet.rs` | the list, group by group, filtered and in sheets of bounded length |
 //! | `new.rs`, `one.rs` | a new service; one that is there, read or edited |
 //! | `act.rs` | its status, its place, deleting and bringing back |
-//! | `inputs.rs`, `seen.rs` | the fields of its forms; what a form was filled in against |
+//! | `inputs.rs` | the fields of its forms |
 
 mod act;
 mod all;
 mod inputs;
 mod new;
 mod one;
-mod seen;
 mod sheet;
 
 pub(super) use act::{delete, restore, set_status, shift, whether};
@@ -20,4 +19,3 @@ pub(super) use all::{back, list};
 pub(super) use inputs::direction;
 pub(super) use new::{create, new_form};
 pub(super) use one::{save, show};
-pub(super) use seen::{Seen, expected};

@@ -5,7 +5,6 @@ use http::StatusCode;
 use poem::{Request, Response, handler};
 
 use super::inputs::{self, Values};
-use super::seen::{self, Seen};
 use crate::access::{Edit, Permission, Read};
 use crate::domain::group::{self, Group};
 use crate::domain::incident::{self, Incident};
@@ -14,6 +13,7 @@ use crate::error::{FieldError, Result};
 use crate::id::Id;
 use crate::pages::admin::desk::{Desk, path_id};
 use crate::pages::admin::frame::{Frame, Tab};
+use crate::pages::admin::seen::{self, Seen};
 use crate::pages::admin::stale::{self, Meanwhile};
 use crate::pages::admin::told::Done;
 use crate::pages::admin::why::Causes;

@@ -1,10 +1,9 @@
 //! An incident in words: what it touches, what was said of it, how long it lasted.
 
-use crate::clock::Timestamp;
 use crate::domain::public::{PublicAffected, PublicIncident, PublicUpdate};
 use crate::domain::status::{Impact, ServiceStatus};
 use crate::pages::markdown::{self, SafeHtml};
-use crate::pages::when::{State, When};
+use crate::pages::when::{State, When, duration};
 
 /// How many updates of an active incident are shown before the rest folds away.
 const LATEST: usize = 3;
@@ -114,22 +113,6 @@ fn shape(impact: Impact) -> Option<&'static str> {
         Impact::Critical => ServiceStatus::MajorOutage,
     };
     Some(state.as_str())
-}
-
-/// A length of time in the two units that matter: "2 hours 5 minutes".
-pub(super) fn duration(from: Timestamp, to: Timestamp) -> String {
-    let minutes = (to.millis() - from.millis()) / 60_000;
-    if minutes < 1 {
-        return "less than a minute".to_owned();
-    }
-    [(minutes / 1_440, "day"), (minutes / 60 % 24, "hour"), (minutes % 60, "minute")]
-        .into_iter()
-        .skip_while(|(number, _)| *number == 0)
-        .take(2)
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, unit)| format!("{number} {unit}{}", if number == 1 { "" } else { "s" }))
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 impl From<&PublicAffected> for Affected {
