@@ -193,6 +193,7 @@
 
   /** A page is here: by a link, by a form, or refreshed. */
   const arrive = (is_new) => {
+    for (const part of all("[data-scripted]")) part.hidden = false;
     tell();
     follow();
     people();

@@ -7,6 +7,7 @@ mod newcomer;
 mod plain;
 mod proxy;
 mod public;
+mod script;
 mod together;
 
 use serde_json::{Value, json};

@@ -241,6 +241,17 @@ mod tests {
     }
 
     #[test]
+    fn what_was_just_done_is_said_with_the_way_to_undo_it() {
+        let told = |undo: Option<&str>| {
+            let told = crate::pages::admin::told::Told { text: "The service is deleted.", undo: undo.map(str::to_owned) };
+            OverviewPage::new(&Frame { told: Some(told), ..Frame::sample("Acme", Tab::Overview) }, &nothing()).render().unwrap()
+        };
+        let html = told(Some("/o/acme/services/svc_1/restore"));
+        assert!(html.contains("The service is deleted.") && html.contains("action=\"/status/o/acme/services/svc_1/restore\""), "{html}");
+        assert!(!told(None).contains("/restore"));
+    }
+
+    #[test]
     fn a_new_organization_is_told_what_to_do_first() {
         let html = rendered(&nothing(), Role::Admin);
         for part in [

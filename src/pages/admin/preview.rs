@@ -22,7 +22,8 @@ struct Preview {
 /// The button sends its whole form, whichever that is: what else is in it does not matter here.
 #[handler]
 pub(crate) async fn preview(_desk: Desk, fields: Fields) -> poem::Result<Response> {
-    Ok(html(StatusCode::OK, &Preview { preview: Some(rendered(fields.get("message"))) })?)
+    let text = if fields.has("message") { fields.get("message") } else { fields.get("description") };
+    Ok(html(StatusCode::OK, &Preview { preview: Some(rendered(text)) })?)
 }
 
 /// A text as it will look; what is beyond the longest that can be saved is left out.
