@@ -96,3 +96,18 @@ fn choice(web: &Web, profile: Profile) -> Result<Response> {
     };
     html(StatusCode::OK, &page)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unclaimed_instance_says_where_its_link_is() {
+        let shell = Shell { base_url: "https://example.org/status".into() };
+        let page = |open| UnclaimedPage { shell: &shell, open }.render().unwrap();
+        assert!(
+            page(false).contains("not set up yet") && page(false).contains("href=\"/status/login\"") && !page(false).contains("/signup")
+        );
+        assert!(page(true).contains("href=\"/status/signup\""));
+    }
+}
