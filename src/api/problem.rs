@@ -182,7 +182,7 @@ fn write(status: StatusCode, slug: &str, detail: &str, errors: Option<Vec<FieldP
 }
 
 /// Errors are worded as parts of a sentence, for logs; people get a whole one.
-fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     let mut characters = text.chars();
     let first = characters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
     let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };

@@ -6,6 +6,7 @@ use askama::Template;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use poem::{Request, Response};
 
+use crate::api::problem::sentence;
 use crate::app::{Caller, SignedIn};
 use crate::domain::session::Origin;
 use crate::error::{Error, FieldError, Result};
@@ -107,13 +108,6 @@ fn in_words(seconds: u64) -> String {
         2..=90 => format!("{seconds} seconds"),
         _ => format!("{} minutes", seconds.div_ceil(60)),
     }
-}
-
-/// Errors are worded as parts of a sentence; people read a whole one.
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first: String = characters.next().into_iter().flat_map(char::to_uppercase).collect();
-    format!("{first}{}.", characters.as_str())
 }
 
 #[cfg(test)]

@@ -199,11 +199,14 @@ pub(crate) async fn delete(desk: Desk, request: &Request) -> poem::Result<Respon
 #[handler]
 pub(crate) async fn restore(desk: Desk, request: &Request) -> poem::Result<Response> {
     let id = path_id::<Group>(request, "group")?;
-    match desk.change(move |tx| group::restore(tx, id)).await {
-        // Pressed twice, or by two people: it is back either way.
-        Ok(_) | Err(Error::Conflict(_)) => Ok(desk.done(&format!("/groups/{id}"), Done::GroupRestored, id)?),
-        Err(error) => Err(error.into()),
-    }
+    // As for services.
+    desk.change(move |tx: &mut OrgTx<'_, Edit>| match group::live(tx, id) {
+        Ok(_) => Ok(Change::nothing(())),
+        Err(Error::NotFound) => Ok(group::restore(tx, id)?.map(|_| ())),
+        Err(other) => Err(other),
+    })
+    .await?;
+    Ok(desk.done(&format!("/groups/{id}"), Done::GroupRestored, id)?)
 }
 
 #[cfg(test)]

@@ -67,9 +67,12 @@ pub(crate) async fn delete(desk: Desk, request: &Request) -> poem::Result<Respon
 #[handler]
 pub(crate) async fn restore(desk: Desk, request: &Request) -> poem::Result<Response> {
     let id = path_id::<Service>(request, "service")?;
-    match desk.change(move |tx| service::restore(tx, id)).await {
-        // Pressed twice, or by two people: it is back either way.
-        Ok(_) | Err(Error::Conflict(_)) => Ok(desk.done(&format!("/services/{id}"), Done::ServiceRestored, id)?),
-        Err(error) => Err(error.into()),
-    }
+    // Pressed twice, or by two people: it is back either way.
+    desk.change(move |tx: &mut OrgTx<'_, Edit>| match service::live(tx, id) {
+        Ok(_) => Ok(Change::nothing(())),
+        Err(Error::NotFound) => Ok(service::restore(tx, id)?.map(|_| ())),
+        Err(other) => Err(other),
+    })
+    .await?;
+    Ok(desk.done(&format!("/services/{id}"), Done::ServiceRestored, id)?)
 }
