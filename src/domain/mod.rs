@@ -1,6 +1,18 @@
 //! The domain: one noun a file, with its stored type, its rules and its operations.
 //!
 //! Synchronous, and without I/O but through the transaction it is handed.
+//!
+//! | file | what |
+//! |---|---|
+//! | `user.rs`, `password.rs`, `session.rs`, `account.rs` | people, how they prove who they are, where they are signed in, and what begins an account |
+//! | `organization.rs`, `slug.rs`, `page.rs`, `logo.rs` | organizations, the words in their addresses, their public pages and pictures |
+//! | `member.rs`, `invitation.rs` | who belongs to an organization in which role, and who may come to |
+//! | `instance.rs`, `tenant.rs`, `directory.rs`, `purge.rs` | who runs the instance, what they see of organizations, what strangers see of all of them, what deleted ones left |
+//! | `service.rs`, `group.rs`, `order.rs` | the things that have a status, and how they are arranged |
+//! | `incident.rs`, `status.rs` | what went wrong, and what follows from it for services |
+//! | `timeline.rs`, `naming.rs` | reading what happened; finding things by their names |
+//! | `public.rs`, `public_event.rs` | the filter between members and visitors |
+//! | `answered.rs`, `text.rs` | answers that may be asked for again; what people type, parsed |
 
 pub mod account;
 pub mod answered;
@@ -8,7 +20,10 @@ pub mod directory;
 pub mod group;
 pub mod incident;
 pub mod instance;
+pub mod invitation;
+pub mod logo;
 pub mod member;
+pub mod naming;
 pub mod order;
 pub mod organization;
 pub mod page;
@@ -17,20 +32,23 @@ pub mod public;
 pub mod public_event;
 #[cfg(test)]
 mod public_tests;
+pub mod purge;
 pub mod service;
 pub mod session;
 pub mod slug;
 pub mod status;
+pub mod tenant;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
 pub mod timeline;
 pub mod user;
 
-use crate::store::Document;
+use crate::error::Result;
+use crate::store::{Document, Row, refile};
 
 /// A collection as [`COLLECTIONS`] lists it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Collection {
     /// Its number in stored keys.
     pub number: u16,
@@ -38,10 +56,12 @@ pub struct Collection {
     pub name: &'static str,
     /// The prefix of its ids.
     pub prefix: &'static str,
+    /// Its stored documents as they would be written now.
+    pub(crate) refile: fn(&[u8]) -> Result<Row>,
 }
 
 const fn collection<D: Document>() -> Collection {
-    Collection { number: D::NUMBER, name: D::NAME, prefix: D::PREFIX }
+    Collection { number: D::NUMBER, name: D::NAME, prefix: D::PREFIX, refile: refile::<D> }
 }
 
 /// Everything that is stored, on one screen. Numbers are never reused.
@@ -52,10 +72,13 @@ pub const COLLECTIONS: &[Collection] = &[
     collection::<member::Membership>(),
     collection::<slug::Slug>(),
     collection::<instance::Instance>(),
+    collection::<purge::Purge>(),
     // Of an organization.
     collection::<organization::Organization>(),
     collection::<member::Member>(),
+    collection::<invitation::Invitation>(),
     collection::<page::Page>(),
+    collection::<logo::LogoFile>(),
     collection::<group::Group>(),
     collection::<service::Service>(),
     collection::<incident::Incident>(),

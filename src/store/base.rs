@@ -8,6 +8,7 @@ use super::redb;
 use super::scan::Cursor;
 use crate::domain::page::Page;
 use crate::domain::public_event::PublicEvent;
+use crate::domain::timeline;
 use crate::error::Result;
 use crate::id::Id;
 
@@ -45,12 +46,14 @@ pub struct LogEntry {
     seq: u64,
     json: Bytes,
     services: Vec<Uuid>,
+    lists: Vec<Uuid>,
 }
 
 impl LogEntry {
     /// An entry of an organization's log: the event as JSON, and the services whose own timelines show it.
     pub(crate) fn org(org: Uuid, seq: u64, json: Vec<u8>, services: Vec<Uuid>) -> Self {
-        Self { log: LogKind::Org(org), seq, json: json.into(), services }
+        let lists = timeline::lists(&json);
+        Self { log: LogKind::Org(org), seq, json: json.into(), services, lists }
     }
 
     /// An entry of a page's log. A page's log, and so a page's room, takes public events alone:
@@ -69,7 +72,7 @@ impl LogEntry {
     /// }
     /// ```
     pub fn public(page: Id<Page>, seq: u64, event: &PublicEvent) -> Self {
-        Self { log: LogKind::Page(page.uuid()), seq, json: event.to_json().to_string().into(), services: Vec::new() }
+        Self { log: LogKind::Page(page.uuid()), seq, json: event.to_json().to_string().into(), services: Vec::new(), lists: Vec::new() }
     }
 
     /// Where it stands.
@@ -91,6 +94,11 @@ impl LogEntry {
     pub fn services(&self) -> &[Uuid] {
         &self.services
     }
+
+    /// The lists that name it, beside those of its services: its type's, its actor's, its subject's (organization logs only).
+    pub(crate) fn lists(&self) -> &[Uuid] {
+        &self.lists
+    }
 }
 
 /// A request for rows, as engines see it.
@@ -109,6 +117,9 @@ pub(crate) struct RowQuery {
     /// At most this many.
     pub limit: usize,
 }
+
+/// Entries of a log with their numbers, and below which number to go on; `None` at the end.
+pub(crate) type Listed = (Vec<(u64, Vec<u8>)>, Option<u64>);
 
 /// Reading direction and bounds of a log.
 #[derive(Debug, Clone, Copy)]
@@ -141,15 +152,44 @@ macro_rules! each {
     };
 }
 
+#[cfg(test)]
+thread_local! {
+    static READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// How many rows and entries of logs this thread has read since it was asked last: tests hold that no page reads all there are.
+#[cfg(test)]
+pub(crate) fn read_since() -> usize {
+    READ.take()
+}
+
+/// Counts what is read, in tests alone.
+#[cfg(test)]
+fn note(read: usize) {
+    READ.set(READ.get() + read);
+}
+#[cfg(not(test))]
+fn note(_: usize) {}
+
 impl Base<'_> {
     /// One document.
     pub(crate) fn get(self, scope: Scope, collection: u16, id: Uuid) -> Result<Option<Vec<u8>>> {
-        each!(self, tables => redb::get(&tables.rows, scope, collection, id))
+        each!(self, tables => redb::get(&tables.rows, scope, collection, id)).inspect(|found| note(found.iter().len()))
     }
 
     /// Documents with their ids, in the order asked for.
     pub(crate) fn scan(self, query: &RowQuery) -> Result<Vec<(Uuid, Vec<u8>)>> {
-        each!(self, tables => redb::scan(&tables.rows, &tables.index, query))
+        each!(self, tables => redb::scan(&tables.rows, &tables.index, query)).inspect(|found| note(found.len()))
+    }
+
+    /// How many documents that are, up to the limit. None of them is read.
+    pub(crate) fn count(self, query: &RowQuery) -> Result<usize> {
+        each!(self, tables => redb::count(&tables.rows, &tables.index, query))
+    }
+
+    /// Places in an index of names where the text begins so. No document is read.
+    pub(crate) fn names(self, query: &RowQuery, beginning: &str) -> Result<Vec<Cursor>> {
+        each!(self, tables => redb::names(&tables.index, query, beginning))
     }
 
     /// The number of the last entry of a log; 0 = none yet.
@@ -159,11 +199,17 @@ impl Base<'_> {
 
     /// Entries of a log with their numbers.
     pub(crate) fn log(self, log: LogKind, range: LogRange) -> Result<Vec<(u64, Vec<u8>)>> {
-        each!(self, tables => redb::log(&tables.log, log, range))
+        each!(self, tables => redb::log(&tables.log, log, range)).inspect(|found| note(found.len()))
     }
 
     /// The entries of an organization's log that a service's timeline shows.
     pub(crate) fn service_log(self, org: Uuid, service: Uuid, range: LogRange) -> Result<Vec<(u64, Vec<u8>)>> {
-        each!(self, tables => redb::service_log(&tables.log, &tables.touches, org, service, range))
+        each!(self, tables => redb::service_log(&tables.log, &tables.touches, org, service, range)).inspect(|found| note(found.len()))
+    }
+
+    /// The entries of an organization's log that stand in each of these lists, newest first, and below which number to go on.
+    pub(crate) fn common_log(self, org: Uuid, lists: &[Uuid], before: u64, limit: usize) -> Result<Listed> {
+        each!(self, tables => redb::common_log(&tables.log, &tables.touches, org, lists, before, limit))
+            .inspect(|(found, _)| note(found.len()))
     }
 }

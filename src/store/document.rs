@@ -97,18 +97,18 @@ pub struct Index<D, G, S> {
     pub key: fn(&D) -> Option<(G, S)>,
 }
 
-/// An [`Index`] whose key types are forgotten.
+/// An [`Index`] whose key types are forgotten, or [`Names`](super::Names).
 pub trait AnyIndex<D>: Sync {
-    /// Where a document is filed.
-    fn file(&self, document: &D) -> Option<Filed>;
+    /// Where a document is filed: at one place, at none, or for its name at one for each word.
+    fn file(&self, document: &D) -> Vec<Filed>;
     /// The index's number.
     fn number(&self) -> u8;
 }
 
 impl<D, G: IntoParts, S: IntoParts> AnyIndex<D> for Index<D, G, S> {
-    fn file(&self, document: &D) -> Option<Filed> {
-        let (group, sort) = (self.key)(document)?;
-        Some(Filed { index: self.number, group: group.into_parts(), sort: sort.into_parts() })
+    fn file(&self, document: &D) -> Vec<Filed> {
+        let key = (self.key)(document).into_iter();
+        key.map(|(group, sort)| Filed { index: self.number, group: group.into_parts(), sort: sort.into_parts() }).collect()
     }
 
     fn number(&self) -> u8 {
@@ -140,9 +140,14 @@ impl Row {
     /// Encodes a document and its index entries.
     pub(crate) fn of<D: Document>(document: &D) -> Result<Self> {
         let doc = serde_json::to_vec(document).map_err(|error| Error::internal(format!("{} can't be encoded: {error}", D::NAME)))?;
-        let filed = D::INDEXES.iter().filter_map(|index| index.file(document)).collect();
+        let filed = D::INDEXES.iter().flat_map(|index| index.file(document)).collect();
         Ok(Self { doc, filed })
     }
+}
+
+/// A stored document as it would be written now: with the fields that came since, filed under the indexes of today.
+pub(crate) fn refile<D: Document>(doc: &[u8]) -> Result<Row> {
+    Row::of(&decode::<D>(doc)?)
 }
 
 /// Decodes a stored document.

@@ -7,14 +7,16 @@
 //! | file | what |
 //! |---|---|
 //! | `document.rs` | `Document`, `Index`, `Part`: how a noun is stored and found |
+//! | `names.rs` | `Names`: documents found by a word of what they are called |
 //! | `scan.rs` | `Scan`, `Page`, `Cursor`: reading many, in order, by cursor |
 //! | `writes.rs` | `WriteSet`: what one command wants written, read through by the command itself |
 //! | `base.rs` | `Base`, the port: what is committed, on any engine |
-//! | `tx.rs` | `OrgTx`, `OrgView`, `SystemTx`, `SystemView`, `Reads` |
+//! | `tx.rs` | `OrgTx`, `OrgView`, `SystemTx`, `SystemView`, `WideTx`, `Reads` |
 //! | `redb/` | the embedded engine: one writer thread with group commit, snapshots for reads |
 
 mod base;
 mod document;
+mod names;
 pub mod redb;
 mod scan;
 #[cfg(test)]
@@ -25,19 +27,28 @@ mod writes;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
+use crate::domain::organization::OrgId;
+use crate::domain::page::Page as PublicPage;
 use crate::domain::session::Session;
 use crate::error::{Error, Result};
 use crate::id::Id;
+pub(crate) use base::Listed;
+#[cfg(test)]
+pub(crate) use base::read_since;
 pub use base::{Base, LogEntry, LogKind, LogRange, Scope};
 pub use document::{AnyIndex, Document, Filed, Index, OrgDocument, Part, Parts, SystemDocument};
+pub(crate) use document::{Row, refile};
+pub use names::Names;
+pub(crate) use names::{divides, sought};
 pub use scan::{Cursor, Page, Scan};
 pub(crate) use tx::Context;
-pub use tx::{OrgTx, OrgView, Reads, SystemTx, SystemView};
+pub use tx::{OrgTx, OrgView, Reads, SystemTx, SystemView, WideTx};
 pub use writes::WriteSet;
 
-/// The version of what is stored. A store with a newer one is refused; an older one is migrated step by step.
-pub const SCHEMA: u32 = 1;
+/// The version of what is stored. A store with a newer one is refused; an older one is filed anew when it is opened.
+pub const SCHEMA: u32 = 2;
 
 /// What a command decided.
 pub enum Outcome {
@@ -55,6 +66,16 @@ pub type Answer = Box<dyn FnOnce(Result<()>) + Send>;
 /// Erased, so that every engine queues the same thing.
 pub type Run = Box<dyn FnOnce(Base<'_>, &mut WriteSet) -> (Outcome, Answer) + Send>;
 
+/// What is to be removed without a look at it.
+struct Erase {
+    /// Under which ids it stands.
+    owners: Vec<Uuid>,
+    /// The most that goes.
+    limit: usize,
+    /// Called once that is durable: whether there may be more.
+    answer: Box<dyn FnOnce(Result<bool>) + Send>,
+}
+
 /// What one command made durable, in the order of the commits.
 #[derive(Debug, Default)]
 pub struct Committed {
@@ -69,6 +90,8 @@ pub struct Committed {
 pub enum Signal {
     /// This session is over: close what was opened through it.
     SessionEnded(Id<Session>),
+    /// This organization can't be entered any more, nor these pages of it be seen: close what is open there.
+    OrganizationShut(OrgId, Vec<Id<PublicPage>>),
 }
 
 /// A store on one of the engines. A closed set, matched here and nowhere else.
@@ -108,6 +131,18 @@ impl Store {
         self.0.submit(run)
     }
 
+    /// Queues the removal of what is stored under these ids: the rows of such an organization with their index, its log, the log of such a page. At
+    /// most `limit` of them all go, so that it holds nobody up; `answer` then hears, after the commit, whether there may be more. As with a command,
+    /// it is never called when the store is closed.
+    ///
+    /// For what nobody can find any more: no event tells of it, and what writes to such an organization meanwhile is not stopped.
+    ///
+    /// # Errors
+    /// `Unavailable` when the queue is full or the store has closed.
+    pub fn erase(&self, owners: Vec<Uuid>, limit: usize, answer: impl FnOnce(Result<bool>) + Send + 'static) -> Result<()> {
+        self.0.erase(Erase { owners, limit, answer: Box::new(answer) })
+    }
+
     /// Calls this for each commit, on the writer's thread and before anyone is answered: for what must be true by the time the author hears of
     /// success. It must be quick, and must not call the store. A store has one.
     pub fn on_commit(&self, hook: impl Fn(&Committed) + Send + Sync + 'static) {
@@ -127,10 +162,27 @@ impl Store {
         self.0.epoch()
     }
 
+    /// How much room the store takes. Asks the disk: call it from a blocking thread.
+    ///
+    /// # Errors
+    /// `Internal` when the system does not say.
+    pub fn size(&self) -> Result<StoreSize> {
+        self.0.size()
+    }
+
     /// Finishes what is queued and closes the files. Later commands are `Unavailable`.
     pub fn close(&self) {
         self.0.close();
     }
+}
+
+/// How much room a store takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreSize {
+    /// The file's length, room for what is still to come included; none for a store in memory.
+    pub file_bytes: Option<u64>,
+    /// What is left on the file's disk for this process; none for a store in memory.
+    pub free_bytes: Option<u64>,
 }
 
 /// Why a store can't be opened.

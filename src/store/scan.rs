@@ -9,7 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::document::{AnyIndex, Document, Index, IntoParts, Parts};
+use super::document::{AnyIndex, Document, Index, IntoParts, Part, Parts};
+use crate::id::Id;
 
 /// What to read: one group of one index, or the whole collection by id.
 pub struct Scan<D: 'static> {
@@ -75,6 +76,18 @@ pub struct Cursor {
     pub(crate) sort: Parts,
     #[serde(rename = "i")]
     pub(crate) id: Uuid,
+}
+
+impl Cursor {
+    /// The place of this document in an index that is sorted by a number, such as a position or a time.
+    pub(crate) fn at<K>(number: i64, id: Id<K>) -> Self {
+        Self { sort: vec![Part::Int(number)], id: id.uuid() }
+    }
+
+    /// Whether the text that it ends with begins so: for places among names.
+    pub(crate) fn begins(&self, text: &str) -> bool {
+        matches!(self.sort.last(), Some(Part::Text(name)) if name.starts_with(text))
+    }
 }
 
 /// A text that is no cursor.

@@ -17,7 +17,7 @@ use crate::id::{IdSource, Kind};
 
 /// A noun of the suite's own, with one index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Thing {
+pub(super) struct Thing {
     id: Id<Thing>,
     colour: Option<String>,
     weight: i64,
@@ -39,16 +39,16 @@ impl Document for Thing {
 }
 impl OrgDocument for Thing {}
 
-const ORG: OrgId = Id::from_u128(1);
-const OTHER: OrgId = Id::from_u128(2);
+pub(super) const ORG: OrgId = Id::from_u128(1);
+pub(super) const OTHER: OrgId = Id::from_u128(2);
 
-fn thing(id: u128, colour: &str, weight: i64) -> Thing {
+pub(super) fn thing(id: u128, colour: &str, weight: i64) -> Thing {
     Thing { id: Id::from_u128(id), colour: (!colour.is_empty()).then(|| colour.to_owned()), weight }
 }
 
-struct Engine {
+pub(super) struct Engine {
     name: &'static str,
-    store: Store,
+    pub(super) store: Store,
     news: tokio::sync::mpsc::UnboundedReceiver<Committed>,
     ids: IdSource,
     _folder: Option<tempfile::TempDir>,
@@ -65,6 +65,12 @@ fn engines() -> Vec<Engine> {
 }
 
 impl Engine {
+    /// The store in this file.
+    pub(super) fn open(path: &std::path::Path) -> Result<Self, OpenError> {
+        let (store, news) = Store::open(path, 8 << 20)?;
+        Ok(Self { name: "redb in a file", store, news, ids: IdSource::seeded(1), _folder: None })
+    }
+
     /// Queues a command without waiting.
     fn queue<T: Send + 'static>(
         &self,
@@ -85,12 +91,23 @@ impl Engine {
         waiting
     }
 
-    fn change<T: Send + 'static>(&self, org: OrgId, op: impl FnOnce(&mut OrgTx<'_, Edit>) -> Result<T> + Send + 'static) -> Result<T> {
+    pub(super) fn change<T: Send + 'static>(
+        &self,
+        org: OrgId,
+        op: impl FnOnce(&mut OrgTx<'_, Edit>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         self.queue(org, op).recv_timeout(Duration::from_secs(30)).expect(self.name)
     }
 
-    fn read<T>(&self, org: OrgId, query: impl FnOnce(&OrgView<'_, Read>) -> Result<T>) -> T {
+    pub(super) fn read<T>(&self, org: OrgId, query: impl FnOnce(&OrgView<'_, Read>) -> Result<T>) -> T {
         self.store.read(|base| query(&OrgView::new(base, &WriteSet::default(), org, Timestamp::from_millis(7)))).expect(self.name)
+    }
+
+    /// Erases so much of what is under these ids, and says whether there may be more.
+    fn erase(&self, owners: &[Uuid], limit: usize) -> bool {
+        let (done, waiting) = mpsc::channel();
+        self.store.erase(owners.to_vec(), limit, move |more| drop(done.send(more))).unwrap();
+        waiting.recv_timeout(Duration::from_secs(30)).expect(self.name).unwrap()
     }
 
     fn put(&self, org: OrgId, things: Vec<Thing>) {
@@ -236,6 +253,63 @@ fn logs_are_numbered_without_gaps_and_told_in_order() {
 }
 
 #[test]
+fn what_is_erased_goes_a_little_at_a_time_and_takes_nothing_else_along() {
+    const SERVICE: Uuid = Uuid::from_u128(77);
+    const LIMIT: usize = 3;
+    let all = LogRange { after: 0, before: u64::MAX, newest: false, limit: 100 };
+    for engine in engines() {
+        for org in [ORG, OTHER] {
+            engine.put(org, (1..=5).map(|id| thing(id, "red", 0)).collect());
+            engine
+                .change(org, move |tx| {
+                    (1..=3).for_each(|seq| tx.append(LogEntry::org(org.uuid(), seq, b"{}".to_vec(), vec![SERVICE])));
+                    Ok(())
+                })
+                .unwrap();
+        }
+        let rows = |org| engine.read(org, |view| Ok(ids(&view.scan(Scan::all())?)));
+        let filed = |org| engine.read(org, |view| Ok(ids(&view.scan(Thing::BY_COLOUR.of("red".into()))?)));
+        let logged = |org: OrgId| {
+            engine.read(org, |view| {
+                Ok((view.log(None, all)?.len(), view.log(Some(SERVICE), all)?.len(), view.head(LogKind::Org(org.uuid()))?))
+            })
+        };
+        let mut steps = 1;
+        while engine.erase(&[ORG.uuid()], LIMIT) {
+            steps += 1;
+            assert!(rows(ORG).is_empty() || rows(ORG)[0] == 1, "{}: the first row goes last", engine.name);
+            assert!(rows(ORG).len() == 5 || logged(ORG) == (0, 0, 0), "{}: rows outlive the log", engine.name);
+        }
+        // Rows, index entries, log entries, what they touch, and the log's head.
+        assert!(steps >= (5 + 5 + 3 + 3 + 1_usize).div_ceil(LIMIT), "{} needed {steps} steps alone", engine.name);
+        assert_eq!((rows(ORG), filed(ORG), logged(ORG)), (vec![], vec![], (0, 0, 0)), "{}", engine.name);
+        let untouched = (vec![1, 2, 3, 4, 5], vec![1, 2, 3, 4, 5], (3, 3, 3));
+        assert_eq!((rows(OTHER), filed(OTHER), logged(OTHER)), untouched, "{}", engine.name);
+
+        // Several at once, and once more what is gone already; but never what belongs to no organization.
+        let nobody: OrgId = Id::from_uuid(Scope::SYSTEM.0);
+        engine.put(nobody, vec![thing(1, "red", 0)]);
+        assert!(!engine.erase(&[ORG.uuid(), OTHER.uuid(), nobody.uuid()], 1_000));
+        assert_eq!((rows(OTHER), filed(OTHER), logged(OTHER)), (vec![], vec![], (0, 0, 0)), "{}", engine.name);
+        assert_eq!(rows(nobody), [1], "{}", engine.name);
+        // As if it had never been.
+        engine.put(ORG, vec![thing(9, "red", 0)]);
+        assert_eq!(filed(ORG), [9], "{}", engine.name);
+    }
+}
+
+#[test]
+fn a_files_size_is_told_and_memory_has_none() {
+    for engine in engines() {
+        let size = engine.store.size().unwrap();
+        match engine._folder {
+            Some(_) => assert!(size.file_bytes.is_some_and(|bytes| bytes > 0) && size.free_bytes.is_some(), "{size:?}"),
+            None => assert_eq!(size, StoreSize { file_bytes: None, free_bytes: None }),
+        }
+    }
+}
+
+#[test]
 fn news_come_before_the_answer() {
     for mut engine in engines() {
         engine
@@ -262,17 +336,14 @@ fn a_closed_store_takes_nothing_more_and_finishes_what_it_took() {
 fn a_file_keeps_everything_and_refuses_a_second_process_and_a_newer_schema() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kept.redb");
-    let (store, _news) = Store::open(&path, 8 << 20).unwrap();
-    let epoch = store.epoch().to_owned();
+    let engine = Engine::open(&path).unwrap();
+    let epoch = engine.store.epoch().to_owned();
     assert!(matches!(Store::open(&path, 8 << 20), Err(OpenError::InUse(_))));
-    let engine =
-        Engine { name: "redb in a file", store, news: tokio::sync::mpsc::unbounded_channel().1, ids: IdSource::seeded(1), _folder: None };
     engine.put(ORG, vec![thing(1, "red", 1)]);
     engine.store.close();
 
-    let (store, news) = Store::open(&path, 8 << 20).unwrap();
-    assert_eq!(store.epoch(), epoch);
-    let engine = Engine { name: "redb in a file", store, news, ids: IdSource::seeded(1), _folder: None };
+    let engine = Engine::open(&path).unwrap();
+    assert_eq!(engine.store.epoch(), epoch);
     assert_eq!(engine.read(ORG, |view| view.get(Id::<Thing>::from_u128(1))), thing(1, "red", 1));
     engine.store.close();
     drop(engine);

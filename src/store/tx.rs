@@ -4,14 +4,17 @@ use std::marker::PhantomData;
 
 use uuid::Uuid;
 
-use super::base::{Base, LogKind, LogRange, RowQuery, Scope};
-use super::document::{Document, OrgDocument, SystemDocument, decode};
+use super::base::{Base, Listed, LogKind, LogRange, RowQuery, Scope};
+use super::document::{Document, OrgDocument, Part, SystemDocument, decode};
+use super::names::Names;
 use super::scan::{Cursor, Page, Scan};
 use super::writes::WriteSet;
 use super::{LogEntry, Signal};
 use crate::access::{ActorRef, Covers, Permission, Read};
 use crate::clock::Timestamp;
 use crate::domain::organization::OrgId;
+use crate::domain::session::Session;
+use crate::domain::user::User;
 use crate::error::{Error, Result};
 use crate::id::{Id, IdSource};
 
@@ -47,7 +50,8 @@ impl Source<'_> {
             match &scan.index {
                 None => Some(Cursor { sort: Vec::new(), id }),
                 Some((index, group)) => {
-                    index.file(document).filter(|filed| filed.group == *group).map(|filed| Cursor { sort: filed.sort, id })
+                    let filed = index.file(document).into_iter().find(|filed| filed.group == *group)?;
+                    Some(Cursor { sort: filed.sort, id })
                 }
             }
         };
@@ -78,6 +82,23 @@ impl Source<'_> {
     }
 }
 
+impl Source<'_> {
+    /// Looks at keys alone, unless the overlay has something to say.
+    fn count<D: Document>(self, scan: Scan<D>) -> Result<usize> {
+        if self.writes.collection(self.scope, D::NUMBER).next().is_some() {
+            return Ok(self.scan(scan)?.items.len());
+        }
+        self.base.count(&RowQuery {
+            scope: self.scope,
+            collection: D::NUMBER,
+            index: scan.index.as_ref().map(|(index, group)| (index.number(), group.clone())),
+            newest: scan.newest,
+            after: scan.after,
+            limit: scan.limit,
+        })
+    }
+}
+
 /// Reading one organization's documents: what transactions and members' views have in common.
 pub trait Reads {
     /// The organization.
@@ -94,6 +115,11 @@ pub trait Reads {
     /// # Errors
     /// As [`find`](Self::find).
     fn scan<D: OrgDocument>(&self, scan: Scan<D>) -> Result<Page<D>>;
+    /// How many documents a scan would find, up to its limit: quicker than to read them.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    fn count<D: OrgDocument>(&self, scan: Scan<D>) -> Result<usize>;
     /// The document.
     ///
     /// # Errors
@@ -183,6 +209,14 @@ impl<'a, P> OrgTx<'a, P> {
         OrgView::new(self.base, self.writes, self.org, self.context.now)
     }
 
+    /// Who somebody is, by the account that they have in the instance.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` when the store fails.
+    pub fn user(&self, id: Id<User>) -> Result<Option<User>> {
+        Source { base: self.base, writes: self.writes, scope: Scope::SYSTEM }.find(id)
+    }
+
     /// The last number of a log, with this transaction's own entries.
     pub(crate) fn head(&self, log: LogKind) -> Result<u64> {
         match self.writes.head(log) {
@@ -213,6 +247,9 @@ impl<P> Reads for OrgTx<'_, P> {
     }
     fn scan<D: OrgDocument>(&self, scan: Scan<D>) -> Result<Page<D>> {
         Source { base: self.base, writes: self.writes, scope: Scope(self.org.uuid()) }.scan(scan)
+    }
+    fn count<D: OrgDocument>(&self, scan: Scan<D>) -> Result<usize> {
+        Source { base: self.base, writes: self.writes, scope: Scope(self.org.uuid()) }.count(scan)
     }
 }
 
@@ -245,6 +282,11 @@ impl<'a, P> OrgView<'a, P> {
         }
     }
 
+    /// Entries of the organization's log that stand in each of these lists, newest first, and below which number to go on.
+    pub(crate) fn common_log(&self, lists: &[Uuid], before: u64, limit: usize) -> Result<Listed> {
+        self.base.common_log(self.org.uuid(), lists, before, limit)
+    }
+
     /// Entries of a page's public log. The page must be the organization's; callers hold its document.
     pub(crate) fn page_log(&self, page: Uuid, range: LogRange) -> Result<Vec<(u64, Vec<u8>)>> {
         self.base.log(LogKind::Page(page), range)
@@ -256,6 +298,56 @@ impl<'a, P> OrgView<'a, P> {
             Some(own) => Ok(own),
             None => self.base.head(log),
         }
+    }
+}
+
+impl<P: Permission> OrgView<'_, P> {
+    /// The session, if it was not ended.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` when the store fails.
+    pub(crate) fn session(&self, id: Id<Session>) -> Result<Option<Session>> {
+        Source { base: self.base, writes: self.writes, scope: Scope::SYSTEM }.find(id)
+    }
+
+    /// Who somebody is, by the account that they have in the instance. Ask for members alone: what else an account says is nobody's business here.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` when the store fails.
+    pub fn user(&self, id: Id<User>) -> Result<Option<User>> {
+        Source { base: self.base, writes: self.writes, scope: Scope::SYSTEM }.find(id)
+    }
+}
+
+impl<P: Permission> OrgView<'_, P> {
+    /// Places in an index of names where a text begins so, those of names that begin so first. A document may have several. Of what is
+    /// committed: a view inside of a transaction does not find what that transaction named.
+    pub(crate) fn names<D: OrgDocument>(
+        &self,
+        names: &Names<D>,
+        beginning: &str,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Cursor>> {
+        let mut found = Vec::new();
+        for rank in Names::<D>::RANKS {
+            let after = match after.map(|after| (after.sort.as_slice(), after.id)) {
+                Some(([Part::Int(other), _], _)) if *other > rank => continue,
+                Some(([Part::Int(same), text @ Part::Text(_)], id)) if *same == rank => Some(Cursor { sort: vec![text.clone()], id }),
+                _ => None,
+            };
+            let query = RowQuery {
+                scope: Scope(self.org.uuid()),
+                collection: D::NUMBER,
+                index: Some((names.number, vec![Part::Int(rank)])),
+                newest: false,
+                after,
+                limit: limit.saturating_sub(found.len()),
+            };
+            let places = self.base.names(&query, beginning)?.into_iter();
+            found.extend(places.map(|place| Cursor { sort: [vec![Part::Int(rank)], place.sort].concat(), id: place.id }));
+        }
+        Ok(found)
     }
 }
 
@@ -271,6 +363,9 @@ impl<P: Permission> Reads for OrgView<'_, P> {
     }
     fn scan<D: OrgDocument>(&self, scan: Scan<D>) -> Result<Page<D>> {
         Source { base: self.base, writes: self.writes, scope: Scope(self.org.uuid()) }.scan(scan)
+    }
+    fn count<D: OrgDocument>(&self, scan: Scan<D>) -> Result<usize> {
+        Source { base: self.base, writes: self.writes, scope: Scope(self.org.uuid()) }.count(scan)
     }
 }
 
@@ -343,6 +438,52 @@ impl<'a> SystemTx<'a> {
     /// An organization inside the same transaction.
     pub(crate) fn enter<P: Permission>(&mut self, org: OrgId) -> OrgTx<'_, P> {
         OrgTx::new(self.base, self.writes, org, self.context)
+    }
+
+    /// The same transaction with an organization beside.
+    pub(crate) fn wide<P: Permission>(&mut self, org: OrgId) -> WideTx<'_, P> {
+        WideTx::new(SystemTx::new(self.base, self.writes, self.context), org)
+    }
+}
+
+/// One organization together with what belongs to none, in one transaction: for changes that touch both, such as who belongs where.
+///
+/// As with [`OrgTx`], an operation names what it needs; the actor's role was read before it is called.
+pub struct WideTx<'a, P> {
+    system: SystemTx<'a>,
+    org: OrgId,
+    permission: PhantomData<fn() -> P>,
+}
+
+impl<'a, P: Permission> WideTx<'a, P> {
+    /// Only `App` makes one, after it has read the actor's role.
+    pub(crate) fn new(system: SystemTx<'a>, org: OrgId) -> Self {
+        Self { system, org, permission: PhantomData }
+    }
+
+    /// The organization.
+    pub fn org(&self) -> OrgId {
+        self.org
+    }
+
+    /// The time of this transaction.
+    pub fn now(&self) -> Timestamp {
+        self.system.now()
+    }
+
+    /// Who asks.
+    pub fn actor(&self) -> &ActorRef {
+        self.system.context.actor
+    }
+
+    /// What belongs to no organization.
+    pub fn system(&mut self) -> &mut SystemTx<'a> {
+        &mut self.system
+    }
+
+    /// The organization inside the same transaction.
+    pub fn inside(&mut self) -> OrgTx<'_, P> {
+        self.system.enter(self.org)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The embedded engine: redb, one writer thread with group commit, MVCC snapshots for reads.
 
+mod refile;
 mod tables;
 mod writer;
 
@@ -11,12 +12,12 @@ use std::thread::JoinHandle;
 use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError};
 use tokio::sync::mpsc;
 
-use super::{Base, Committed, OpenError, Run, SCHEMA, unavailable};
+use super::{Base, Committed, Erase, OpenError, Run, SCHEMA, StoreSize, unavailable};
 use crate::error::{Error, Result};
-#[cfg(test)]
-pub(super) use tables::pretend_schema;
 pub use tables::{ReadTables, WriteTables};
-pub(super) use tables::{get, head, log, scan, service_log};
+pub(super) use tables::{common_log, count, get, head, log, names, scan, service_log};
+#[cfg(test)]
+pub(super) use tables::{pretend_first, pretend_schema};
 
 /// Where the data is.
 #[derive(Clone)]
@@ -87,12 +88,21 @@ type Shared = Arc<RwLock<Option<Database>>>;
 /// How many commands may wait. Beyond that the caller hears `Unavailable` at once instead of a growing delay.
 const QUEUE: usize = 8_192;
 
+/// What waits for the writer.
+enum Command {
+    /// Something to decide and write.
+    Run(Run),
+    /// Something to remove, whatever it is.
+    Erase(Erase),
+}
+
 /// The engine.
 pub(super) struct Redb {
+    place: Place,
     database: Shared,
     epoch: String,
     /// The writer's queue; taken away on [`close`](Self::close), which ends the writer once it is empty.
-    queue: Mutex<Option<SyncSender<Run>>>,
+    queue: Mutex<Option<SyncSender<Command>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     hook: writer::Hook,
 }
@@ -105,23 +115,41 @@ impl Redb {
         if found.schema > SCHEMA {
             return Err(OpenError::Newer { path: place.name(), found: found.schema });
         }
+        if found.schema < SCHEMA {
+            tracing::info!(from = found.schema, to = SCHEMA, "the store is brought to the present schema");
+            refile::refile(&database, SCHEMA).map_err(|error| failed(error.to_string()))?;
+        }
         let database: Shared = Arc::new(RwLock::new(Some(database)));
         let (queue, commands) = sync_channel(QUEUE);
         let (news, follower) = mpsc::unbounded_channel();
         let hook = writer::Hook::default();
-        let writer =
-            writer::Writer { hook: hook.clone(), doubtful: Committed::default(), database: database.clone(), place, cache_bytes, news };
+        let writer = writer::Writer {
+            hook: hook.clone(),
+            doubtful: Committed::default(),
+            database: database.clone(),
+            place: place.clone(),
+            cache_bytes,
+            news,
+        };
         let thread = std::thread::Builder::new()
             .name("allclear-writer".into())
             .spawn(move || writer.run(&commands))
             .map_err(|error| OpenError::Failed { path: "the writer thread".into(), detail: error.to_string() })?;
-        let engine = Self { database, epoch: found.epoch, queue: Mutex::new(Some(queue)), writer: Mutex::new(Some(thread)), hook };
+        let engine = Self { place, database, epoch: found.epoch, queue: Mutex::new(Some(queue)), writer: Mutex::new(Some(thread)), hook };
         Ok((engine, follower))
     }
 
     pub(super) fn submit(&self, run: Run) -> Result<()> {
+        self.queue(Command::Run(run))
+    }
+
+    pub(super) fn erase(&self, erase: Erase) -> Result<()> {
+        self.queue(Command::Erase(erase))
+    }
+
+    fn queue(&self, command: Command) -> Result<()> {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        match queue.as_ref().map(|queue| queue.try_send(run)) {
+        match queue.as_ref().map(|queue| queue.try_send(command)) {
             Some(Ok(())) => Ok(()),
             Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) | None => Err(unavailable()),
         }
@@ -143,6 +171,15 @@ impl Redb {
 
     pub(super) fn epoch(&self) -> &str {
         &self.epoch
+    }
+
+    pub(super) fn size(&self) -> Result<StoreSize> {
+        let Place::File(path) = &self.place else { return Ok(StoreSize { file_bytes: None, free_bytes: None }) };
+        let disk = rustix::fs::statvfs(path).map_err(Error::internal)?;
+        Ok(StoreSize {
+            file_bytes: Some(std::fs::metadata(path).map_err(Error::internal)?.len()),
+            free_bytes: Some(disk.f_bavail.saturating_mul(disk.f_frsize)),
+        })
     }
 
     pub(super) fn close(&self) {

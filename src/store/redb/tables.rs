@@ -5,7 +5,7 @@
 //! | `rows` | scope 16, collection 2, id 16 | the index keys it is filed under, then JSON |
 //! | `index` | scope 16, collection 2, index 1, group, sort, id 16 | nothing |
 //! | `log` | log 16, number 8 | the event as JSON |
-//! | `touches` | organization 16, service 16, number 8 | nothing |
+//! | `touches` | organization 16, service or list 16, number 8 | nothing |
 //! | `heads` | log 16 | the last number |
 //! | `meta` | name | the schema version, the epoch |
 //!
@@ -14,10 +14,12 @@
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition, TableError, WriteTransaction};
 use uuid::Uuid;
 
-use super::super::base::{LogKind, LogRange, RowQuery, Scope};
+use super::super::base::{Listed, LogKind, LogRange, RowQuery, Scope};
 use super::super::document::{Filed, Part, Row};
+use super::super::scan::Cursor;
 use super::super::writes::WriteSet;
 use super::fault;
+use crate::domain::timeline;
 use crate::error::Result;
 
 type Bytes = &'static [u8];
@@ -72,32 +74,95 @@ impl<'t> WriteTables<'t> {
     /// Puts a command's writes into the transaction.
     pub(super) fn apply(&mut self, writes: &WriteSet) -> Result<(), redb::StorageError> {
         for ((scope, collection, id), (_, row)) in &writes.rows {
-            let key = row_key(*scope, *collection, *id);
-            let filed = row.as_ref().map(|row| row.filed.iter().map(index_suffix).collect::<Vec<_>>()).unwrap_or_default();
-            let before = match row {
-                Some(row) => self.rows.insert(key.as_slice(), encode_row(row, &filed).as_slice())?.map(|old| old.value().to_vec()),
-                None => self.rows.remove(key.as_slice())?.map(|old| old.value().to_vec()),
-            };
-            // What a row was filed under stands in the row itself, so that a move or a delete needs no old decode.
-            let before = before.as_deref().map(|value| decode_row(value).0).unwrap_or_default();
-            for gone in before.iter().filter(|suffix| !filed.iter().any(|new| new == *suffix)) {
-                self.index.remove(index_key(*scope, *collection, gone, *id).as_slice())?;
-            }
-            for new in filed.iter().filter(|suffix| !before.contains(&suffix.as_slice())) {
-                self.index.insert(index_key(*scope, *collection, new, *id).as_slice(), ())?;
-            }
+            self.file(*scope, *collection, *id, row.as_ref())?;
         }
         for entry in &writes.entries {
             let log = entry.log().uuid();
             self.log.insert(log_key(log, entry.seq()).as_slice(), entry.json().as_ref())?;
             self.heads.insert(log.as_u128(), entry.seq())?;
-            for service in entry.services() {
+            for service in entry.services().iter().chain(entry.lists()) {
                 self.touches.insert(touch_key(log, *service, entry.seq()).as_slice(), ())?;
             }
         }
         Ok(())
     }
+
+    /// Writes a row, or removes it, and keeps the index with it.
+    pub(super) fn file(&mut self, scope: Scope, collection: u16, id: Uuid, row: Option<&Row>) -> Result<(), redb::StorageError> {
+        let key = row_key(scope, collection, id);
+        let filed = row.map(|row| row.filed.iter().map(index_suffix).collect::<Vec<_>>()).unwrap_or_default();
+        let before = match row {
+            Some(row) => self.rows.insert(key.as_slice(), encode_row(row, &filed).as_slice())?.map(|old| old.value().to_vec()),
+            None => self.rows.remove(key.as_slice())?.map(|old| old.value().to_vec()),
+        };
+        // What a row was filed under stands in the row itself, so that a move or a delete needs no old decode.
+        let before = before.as_deref().map(|value| decode_row(value).0).unwrap_or_default();
+        for gone in before.iter().filter(|suffix| !filed.iter().any(|new| new == *suffix)) {
+            self.index.remove(index_key(scope, collection, gone, id).as_slice())?;
+        }
+        for new in filed.iter().filter(|suffix| !before.contains(&suffix.as_slice())) {
+            self.index.insert(index_key(scope, collection, new, id).as_slice(), ())?;
+        }
+        Ok(())
+    }
+
+    /// Some rows as they are stored, in the order of their keys: those after that one.
+    pub(super) fn stored(&self, last: Option<RowKey>, limit: usize) -> Result<Vec<(RowKey, Vec<u8>)>, redb::StorageError> {
+        let low = last.map_or(Bound::Unbounded, |(scope, collection, id)| Bound::Excluded(row_key(scope, collection, id).to_vec()));
+        let high: Bound = Bound::Unbounded;
+        let mut found = Vec::new();
+        for entry in self.rows.range::<&[u8]>((as_bound(&low), as_bound(&high)))?.take(limit) {
+            let (key, value) = entry?;
+            let key = key.value();
+            let scope = Scope(key.first_chunk().map_or(Uuid::nil(), |bytes| Uuid::from_bytes(*bytes)));
+            let collection = key.get(16..18).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u16::from_be_bytes(*bytes));
+            found.push(((scope, collection, last_uuid(key)), decode_row(value.value()).1.to_vec()));
+        }
+        Ok(found)
+    }
+
+    /// Puts every entry of the organizations' logs into the lists that name it.
+    pub(super) fn relist(&mut self) -> Result<(), redb::StorageError> {
+        for entry in self.log.iter()? {
+            let (key, json) = entry?;
+            let key = key.value();
+            let log = key.first_chunk().map_or(Uuid::nil(), |bytes| Uuid::from_bytes(*bytes));
+            for list in timeline::lists(json.value()) {
+                self.touches.insert(touch_key(log, list, last_number(key)).as_slice(), ())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes at most so much of what stands under an id, and says how much. The rows go last, and backwards: an organization's own, which says
+    /// that it is deleted, outlives everything else that it had.
+    pub(super) fn erase(&mut self, owner: Uuid, most: usize) -> Result<usize, redb::StorageError> {
+        let mut gone = drain(&mut self.index, owner, most)?;
+        gone += drain(&mut self.touches, owner, most - gone)?;
+        gone += drain(&mut self.log, owner, most - gone)?;
+        if gone < most {
+            gone += usize::from(self.heads.remove(owner.as_u128())?.is_some());
+        }
+        gone += drain(&mut self.rows, owner, most - gone)?;
+        Ok(gone)
+    }
 }
+
+/// Removes the last keys that begin with this id, at most so many, and says how many those were.
+fn drain<V: redb::Value + 'static>(table: &mut Table<'_, Bytes, V>, owner: Uuid, most: usize) -> Result<usize, redb::StorageError> {
+    let (low, high) = bounds(owner.as_bytes(), None, false);
+    let mut keys = Vec::new();
+    for entry in table.range::<&[u8]>((as_bound(&low), as_bound(&high)))?.rev().take(most) {
+        keys.push(entry?.0.value().to_vec());
+    }
+    for key in &keys {
+        table.remove(key.as_slice())?;
+    }
+    Ok(keys.len())
+}
+
+/// Where a row stands.
+pub(super) type RowKey = (Scope, u16, Uuid);
 
 /// What a file says of itself.
 pub(super) struct Found {
@@ -134,6 +199,39 @@ pub(super) fn prepare(database: &Database, schema: u32) -> Result<Found, redb::E
     Ok(found)
 }
 
+/// Says of a file that it is of this schema.
+pub(super) fn mark(transaction: &WriteTransaction, schema: u32) -> Result<(), redb::Error> {
+    transaction.open_table(META)?.insert("schema", schema.to_string().as_str())?;
+    Ok(())
+}
+
+/// Makes a file look as the first schema left it: without an index or a list, and without the fields that came later.
+#[cfg(test)]
+pub(in crate::store) fn pretend_first(path: &std::path::Path) {
+    let database = Database::open(path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut tables = WriteTables::open(&transaction).unwrap();
+        for ((scope, collection, id), doc) in tables.stored(None, usize::MAX).unwrap() {
+            let mut json: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&doc).unwrap();
+            let late: &[&str] = match collection {
+                14 => &["raised"],
+                16 => &["open", "status"],
+                _ => &[],
+            };
+            late.iter().for_each(|field| drop(json.remove(*field)));
+            let row = Row { doc: serde_json::to_vec(&json).unwrap(), filed: Vec::new() };
+            tables.file(scope, collection, id, Some(&row)).unwrap();
+        }
+        // Services' own lists were there from the first.
+        let late: std::collections::HashSet<Uuid> =
+            tables.log.iter().unwrap().flat_map(|entry| timeline::lists(entry.unwrap().1.value())).collect();
+        tables.touches.retain(|key, ()| !late.contains(&Uuid::from_slice(&key[16..32]).unwrap())).unwrap();
+    }
+    mark(&transaction, 1).unwrap();
+    transaction.commit().unwrap();
+}
+
 /// Marks a file as written by a program that knows this schema.
 #[cfg(test)]
 pub(in crate::store) fn pretend_schema(path: &std::path::Path, schema: u32) {
@@ -154,26 +252,14 @@ pub(crate) fn scan(
     query: &RowQuery,
 ) -> Result<Vec<(Uuid, Vec<u8>)>> {
     let mut found = Vec::new();
-    let mut prefix = query.scope.0.as_bytes().to_vec();
-    prefix.extend(query.collection.to_be_bytes());
-    let Some((number, group)) = &query.index else {
-        let after = query.after.as_ref().map(|cursor| [prefix.as_slice(), cursor.id.as_bytes()].concat());
-        let (low, high) = bounds(&prefix, after, query.newest);
+    let (low, high) = span(query);
+    if query.index.is_none() {
         for entry in walk(rows.range::<&[u8]>((as_bound(&low), as_bound(&high))).map_err(fault)?, query.newest).take(query.limit) {
             let (key, value) = entry.map_err(fault)?;
             found.push((last_uuid(key.value()), decode_row(value.value()).1.to_vec()));
         }
         return Ok(found);
-    };
-    prefix.push(*number);
-    encode(group, &mut prefix);
-    let after = query.after.as_ref().map(|cursor| {
-        let mut key = prefix.clone();
-        encode(&cursor.sort, &mut key);
-        key.extend(cursor.id.as_bytes());
-        key
-    });
-    let (low, high) = bounds(&prefix, after, query.newest);
+    }
     for entry in walk(index.range::<&[u8]>((as_bound(&low), as_bound(&high))).map_err(fault)?, query.newest).take(query.limit) {
         let id = last_uuid(entry.map_err(fault)?.0.value());
         if let Some(doc) = get(rows, query.scope, query.collection, id)? {
@@ -181,6 +267,78 @@ pub(crate) fn scan(
         }
     }
     Ok(found)
+}
+
+/// How many rows that are, up to the limit: keys alone are looked at.
+pub(crate) fn count(rows: &impl ReadableTable<Bytes, Bytes>, index: &impl ReadableTable<Bytes, ()>, query: &RowQuery) -> Result<usize> {
+    let (low, high) = span(query);
+    if query.index.is_none() {
+        return tally(rows.range::<&[u8]>((as_bound(&low), as_bound(&high))).map_err(fault)?, query.limit);
+    }
+    tally(index.range::<&[u8]>((as_bound(&low), as_bound(&high))).map_err(fault)?, query.limit)
+}
+
+fn tally<T>(entries: impl Iterator<Item = Result<T, redb::StorageError>>, limit: usize) -> Result<usize> {
+    let mut counted = 0;
+    for entry in entries.take(limit) {
+        entry.map_err(fault)?;
+        counted += 1;
+    }
+    Ok(counted)
+}
+
+/// Places in an index that is sorted by a text, where that text begins so: keys alone are looked at.
+pub(crate) fn names(index: &impl ReadableTable<Bytes, ()>, query: &RowQuery, beginning: &str) -> Result<Vec<Cursor>> {
+    let prefix = prefix(query);
+    let mut first = prefix.clone();
+    first.extend(beginning.bytes().filter(|byte| *byte != 0));
+    let (mut low, high) = bounds(&first, None, false);
+    if let Some(after) = after(query, &prefix).filter(|after| *after >= first) {
+        low = Bound::Excluded(after);
+    }
+    // A cursor is the client's: one from behind these names finds none of them.
+    if let (Bound::Excluded(low), Bound::Excluded(high)) = (&low, &high)
+        && low >= high
+    {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for entry in index.range::<&[u8]>((as_bound(&low), as_bound(&high))).map_err(fault)?.take(query.limit) {
+        let (key, _) = entry.map_err(fault)?;
+        let key = key.value();
+        // Between what all of them begin with and the id there is the text, with its NUL.
+        let text = key.get(prefix.len()..key.len().saturating_sub(17)).unwrap_or_default();
+        found.push(Cursor { sort: vec![Part::Text(String::from_utf8_lossy(text).into_owned())], id: last_uuid(key) });
+    }
+    Ok(found)
+}
+
+/// What the keys of all rows that a query could find begin with.
+fn prefix(query: &RowQuery) -> Vec<u8> {
+    let mut prefix = query.scope.0.as_bytes().to_vec();
+    prefix.extend(query.collection.to_be_bytes());
+    if let Some((number, group)) = &query.index {
+        prefix.push(*number);
+        encode(group, &mut prefix);
+    }
+    prefix
+}
+
+/// The key of the place after which a query reads.
+fn after(query: &RowQuery, prefix: &[u8]) -> Option<Vec<u8>> {
+    let cursor = query.after.as_ref()?;
+    let mut key = prefix.to_vec();
+    if query.index.is_some() {
+        encode(&cursor.sort, &mut key);
+    }
+    key.extend(cursor.id.as_bytes());
+    Some(key)
+}
+
+/// The keys that a query looks at.
+fn span(query: &RowQuery) -> (Bound, Bound) {
+    let prefix = prefix(query);
+    bounds(&prefix, after(query, &prefix), query.newest)
 }
 
 pub(crate) fn head(heads: &impl ReadableTable<u128, u64>, log: LogKind) -> Result<u64> {
@@ -214,6 +372,51 @@ pub(crate) fn service_log(
         }
     }
     Ok(found)
+}
+
+/// How often [`common_log`] looks into the lists, at most, before it answers with what it has.
+const LOOKS: usize = 600;
+
+/// The entries that stand in each of these lists, newest first and below `before`: at most so many, after a bounded number of looks; and below
+/// which number to go on.
+///
+/// The lists are sorted by number, so that they are walked in turns, each from where the last one stopped: how long it takes follows from the
+/// shortest list, not from the log.
+pub(crate) fn common_log(
+    log: &impl ReadableTable<Bytes, Bytes>,
+    touches: &impl ReadableTable<Bytes, ()>,
+    org: Uuid,
+    lists: &[Uuid],
+    mut before: u64,
+    limit: usize,
+) -> Result<Listed> {
+    let mut found = Vec::new();
+    let (mut candidate, mut agreed) = (None, 0);
+    // Enough for a whole page where all lists agree, whatever its length.
+    for list in lists.iter().cycle().take(LOOKS.max(lists.len().saturating_mul(limit))) {
+        let Some((first, last)) = numbers(LogRange { after: 0, before, newest: true, limit: 1 }) else { return Ok((found, None)) };
+        let (first, last) = (touch_key(org, *list, first), touch_key(org, *list, last));
+        let Some(entry) = touches.range(first.as_slice()..=last.as_slice()).map_err(fault)?.next_back() else {
+            return Ok((found, None));
+        };
+        let seq = last_number(entry.map_err(fault)?.0.value());
+        if candidate == Some(seq) {
+            agreed += 1;
+        } else {
+            (candidate, agreed) = (Some(seq), 1);
+            before = seq.saturating_add(1);
+        }
+        if agreed == lists.len() {
+            if let Some(json) = log.get(log_key(org, seq).as_slice()).map_err(fault)? {
+                found.push((seq, json.value().to_vec()));
+            }
+            (candidate, agreed, before) = (None, 0, seq);
+            if found.len() == limit {
+                break;
+            }
+        }
+    }
+    Ok((found, Some(before)))
 }
 
 /// The first and last number of a range; `None` when it is empty.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::super::{Answer, Base, Committed, LogEntry, Outcome, Run, WriteSet, base::LogRange, unavailable};
+use super::super::{Answer, Base, Committed, Erase, LogEntry, Outcome, Scope, WriteSet, base::LogRange, unavailable};
 use super::tables::{self, ReadTables, WriteTables};
-use super::{Place, Shared};
+use super::{Command, Place, Shared};
 use crate::clock::monotonic;
 use redb::ReadableDatabase;
 
@@ -35,7 +35,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn run(mut self, commands: &Receiver<Run>) {
+    pub(super) fn run(mut self, commands: &Receiver<Command>) {
         let mut last = 1;
         loop {
             if self.is_away() {
@@ -58,7 +58,7 @@ impl Writer {
         self.database.read().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
-    fn commit(&mut self, batch: Vec<Run>) {
+    fn commit(&mut self, batch: Vec<Command>) {
         let mut answers = Vec::with_capacity(batch.len());
         let mut committed = Committed::default();
         let durable = {
@@ -120,7 +120,7 @@ impl Writer {
 
 /// Refuses every command for a while, by dropping it: trying the disk for each of them would keep readers from their turn. False when the store
 /// is being closed.
-fn refuse_for(time: Duration, commands: &Receiver<Run>) -> bool {
+fn refuse_for(time: Duration, commands: &Receiver<Command>) -> bool {
     let start = monotonic();
     loop {
         match commands.recv_timeout(time.saturating_sub(start.elapsed())) {
@@ -132,7 +132,7 @@ fn refuse_for(time: Duration, commands: &Receiver<Run>) -> bool {
 }
 
 /// Takes what waits, and a little longer while fewer wait than last time.
-fn gather(first: Run, commands: &Receiver<Run>, last: usize) -> Vec<Run> {
+fn gather(first: Command, commands: &Receiver<Command>, last: usize) -> Vec<Command> {
     let mut batch = vec![first];
     let start = monotonic();
     while batch.len() < BATCH {
@@ -153,13 +153,22 @@ fn gather(first: Run, commands: &Receiver<Run>, last: usize) -> Vec<Run> {
 }
 
 /// Runs the commands in one transaction and commits it. Every command's answer is in `answers`, also when this fails.
-fn write(database: &redb::Database, batch: Vec<Run>, answers: &mut Vec<Answer>, committed: &mut Committed) -> Result<(), redb::Error> {
+fn write(database: &redb::Database, batch: Vec<Command>, answers: &mut Vec<Answer>, committed: &mut Committed) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(redb::Durability::Immediate)?;
     let mut changed = false;
     {
         let mut tables = WriteTables::open(&transaction)?;
-        for run in batch {
+        for command in batch {
+            let run = match command {
+                Command::Run(run) => run,
+                Command::Erase(erase) => {
+                    let (gone, answer) = erased(&mut tables, erase)?;
+                    answers.push(answer);
+                    changed |= gone > 0;
+                    continue;
+                }
+            };
             let mut writes = WriteSet::default();
             // A bug in one command must not take the writer, and so every tenant, down. Its caller hears of a dropped answer.
             let Ok((outcome, answer)) = catch_unwind(AssertUnwindSafe(|| run(Base::RedbWrite(&tables), &mut writes))) else {
@@ -183,6 +192,19 @@ fn write(database: &redb::Database, batch: Vec<Run>, answers: &mut Vec<Answer>, 
         transaction.abort()?;
     }
     Ok(())
+}
+
+/// Removes what is asked for, as far as it goes, and says how much that was.
+fn erased(tables: &mut WriteTables<'_>, erase: Erase) -> Result<(usize, Answer), redb::StorageError> {
+    let Erase { owners, limit, answer } = erase;
+    let mut gone = 0;
+    // What belongs to no organization has no owner who could be deleted.
+    for owner in owners.into_iter().filter(|owner| Scope(*owner) != Scope::SYSTEM) {
+        gone += tables.erase(owner, limit - gone)?;
+    }
+    let more = gone == limit;
+    let answer: Answer = Box::new(move |durable| answer(durable.map(|()| more)));
+    Ok((gone, answer))
 }
 
 /// Those entries that are in the database.
