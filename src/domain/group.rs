@@ -138,7 +138,7 @@ pub fn update(tx: &mut OrgTx<'_, Edit>, id: Id<Group>, patch: GroupPatch, expect
 pub fn delete(tx: &mut OrgTx<'_, Edit>, id: Id<Group>, expected: Option<u64>) -> Result<Change<()>> {
     let group = live(tx, id)?;
     fresh(group.version, expected)?;
-    let members = tx.scan(Service::BY_POSITION.of(()))?.items.into_iter().filter(|service| service.group_id == Some(id));
+    let members = tx.scan(Service::IN_GROUP.of(id))?.items;
     let mut released = Vec::new();
     for mut service in members {
         service.group_id = None;
@@ -186,10 +186,10 @@ pub fn restore(tx: &mut OrgTx<'_, Edit>, id: Id<Group>) -> Result<Change<Group>>
 /// # Errors
 /// `NotFound`.
 pub fn shift(tx: &mut OrgTx<'_, Edit>, id: Id<Group>, direction: Direction) -> Result<Change<Group>> {
-    live(tx, id)?;
-    let row = list(tx, |scan| scan)?.items.into_iter().map(|group| (group.id, group.position)).collect();
+    let group = live(tx, id)?;
+    let place = |group: &Group| (group.id, group.position);
     let mut events = Vec::new();
-    for (moved, position) in order::shift(row, id, direction) {
+    for (moved, position) in order::step(tx, || Group::BY_POSITION.of(()), place, place(&group), direction)? {
         let before = tx.get(moved)?;
         let after = Group { position, version: before.version + 1, updated_at: tx.now(), ..before.clone() };
         tx.put(&after)?;

@@ -3,6 +3,7 @@
 mod operations;
 #[cfg(test)]
 mod restore_tests;
+mod standing;
 #[cfg(test)]
 mod tests;
 
@@ -15,8 +16,9 @@ use crate::access::ActorRef;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::{Id, Kind};
-use crate::store::{AnyIndex, Document, Index, OrgDocument, Page, Reads, Scan};
+use crate::store::{AnyIndex, Document, Index, Names, OrgDocument, Page, Reads, Scan};
 pub use operations::{Details, IncidentPatch, NewUpdate, OpenIncident, correct, delete, open, post_update, restore, update};
+pub(crate) use standing::mend;
 
 /// Something went wrong, and what is being said about it. A deleted one stays as a tombstone that nothing finds, so that it can come back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +99,14 @@ impl Incident {
     pub const BY_START: Index<Incident, (), Timestamp> =
         Index { number: 2, group: &[], sort: &["started_at"], key: |i| i.deleted_at.is_none().then_some(((), i.started_at)) };
 
+    /// All, by their titles.
+    pub const NAMES: Names<Incident> = Names { number: 3, name: |i| i.deleted_at.is_none().then_some(i.title.as_str()) };
+
+    /// Whether it still says something of the services that it touches.
+    pub fn is_open(&self) -> bool {
+        self.deleted_at.is_none() && !self.status.is_resolved()
+    }
+
     /// `open` or `closed`.
     pub fn state(&self) -> &'static str {
         if self.status.is_resolved() { "closed" } else { "open" }
@@ -120,7 +130,7 @@ impl Incident {
 impl Document for Incident {
     const NAME: &'static str = "incidents";
     const NUMBER: u16 = 15;
-    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[&Self::BY_STATE, &Self::BY_START];
+    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[&Self::BY_STATE, &Self::BY_START, &Self::NAMES];
     fn id(&self) -> Id<Self> {
         self.id
     }
@@ -138,6 +148,12 @@ pub struct IncidentLink {
     pub incident_id: Id<Incident>,
     /// When the incident began.
     pub started_at: Timestamp,
+    /// Whether the incident is not over.
+    #[serde(default)]
+    pub open: bool,
+    /// What the incident says of the service; `None` = it only mentions it.
+    #[serde(default)]
+    pub status: Option<ServiceStatus>,
 }
 
 impl Kind for IncidentLink {
@@ -148,16 +164,30 @@ impl IncidentLink {
     pub const BY_SERVICE: Index<IncidentLink, Id<Service>, Timestamp> =
         Index { number: 1, group: &["service_id"], sort: &["started_at"], key: |l| Some((l.service_id, l.started_at)) };
 
-    /// The link of these two.
-    pub fn new(service_id: Id<Service>, incident: &Incident) -> Self {
-        let id = Id::from_uuid(link(incident.id.uuid(), service_id.uuid()));
-        Self { id, service_id, incident_id: incident.id, started_at: incident.started_at }
+    /// A service's unresolved incidents, by how bad what they say of it is and then by when they began: the last is why it is shown as it is.
+    pub const OPEN: Index<IncidentLink, Id<Service>, (i64, Timestamp)> = Index {
+        number: 2,
+        group: &["service_id"],
+        sort: &["severity", "started_at"],
+        key: |l| l.open.then(|| (l.service_id, (l.status.map_or(-1, |status| i64::from(status.severity())), l.started_at))),
+    };
+
+    /// The link of an incident with a service that it touches.
+    pub fn of(affected: &Affected, incident: &Incident) -> Self {
+        Self {
+            id: Id::from_uuid(link(incident.id.uuid(), affected.service_id.uuid())),
+            service_id: affected.service_id,
+            incident_id: incident.id,
+            started_at: incident.started_at,
+            open: incident.is_open(),
+            status: affected.status,
+        }
     }
 }
 impl Document for IncidentLink {
     const NAME: &'static str = "incident_links";
     const NUMBER: u16 = 16;
-    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[&Self::BY_SERVICE];
+    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[&Self::BY_SERVICE, &Self::OPEN];
     fn id(&self) -> Id<Self> {
         self.id
     }
@@ -210,6 +240,14 @@ pub fn list_of(
     let links = view.scan(page(IncidentLink::BY_SERVICE.of(service).newest()))?;
     let items = links.items.iter().filter_map(|link| view.find(link.incident_id).transpose()).collect::<Result<_>>()?;
     Ok(Page { items, next: links.next })
+}
+
+/// The unresolved incidents that touch a service, at most so many: those that say the worst first, among equals the latest begun.
+///
+/// # Errors
+/// What the store says.
+pub fn causes(view: &impl Reads, service: Id<Service>, limit: usize) -> Result<Vec<IncidentLink>> {
+    Ok(view.scan(IncidentLink::OPEN.of(service).newest().limit(limit))?.items)
 }
 
 /// An incident with the names of what it touches, deleted services by their last name.

@@ -1,6 +1,11 @@
 //! Order: what people arrange by hand, a step at a time.
 
+use crate::error::Result;
 use crate::id::Id;
+use crate::store::{Cursor, OrgDocument, Reads, Scan};
+
+/// How much of a row is read at once.
+const PART: usize = 16;
 
 /// Which way something moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +21,7 @@ pub enum Direction {
 ///
 /// The two take each other's position. Only where that leaves two things the wrong way round, since positions may be equal, is the later one
 /// pushed behind the other. Numbering the row anew would be simpler, but would change, and announce, what nobody has touched.
-pub(super) fn shift<K>(mut row: Vec<(Id<K>, i64)>, id: Id<K>, direction: Direction) -> Vec<(Id<K>, i64)> {
+fn shift<K>(mut row: Vec<(Id<K>, i64)>, id: Id<K>, direction: Direction) -> Vec<(Id<K>, i64)> {
     let Some(from) = row.iter().position(|(known, _)| *known == id) else { return Vec::new() };
     let to = match direction {
         Direction::Up => from.checked_sub(1),
@@ -41,12 +46,41 @@ pub(super) fn shift<K>(mut row: Vec<(Id<K>, i64)>, id: Id<K>, direction: Directi
     moved
 }
 
+/// What a step of this thing changes, as [`shift`] of the whole row says it. No more of the row is read than the step can reach: two places
+/// before, and behind it as far as things are pushed.
+///
+/// # Errors
+/// What the store says.
+pub(super) fn step<D: OrgDocument>(
+    view: &impl Reads,
+    row: impl Fn() -> Scan<D>,
+    place: impl Fn(&D) -> (Id<D>, i64),
+    (id, position): (Id<D>, i64),
+    direction: Direction,
+) -> Result<Vec<(Id<D>, i64)>> {
+    let here = Cursor::at(position, id);
+    let mut window: Vec<_> = view.scan(row().newest().after(Some(here.clone())).limit(2))?.items.iter().map(&place).rev().collect();
+    window.push((id, position));
+    let mut after = Some(here);
+    loop {
+        let part = view.scan(row().after(after).limit(PART))?;
+        window.extend(part.items.iter().map(&place));
+        after = part.next;
+        let moved = shift(window.clone(), id, direction);
+        let reaches_its_end = window.last().is_some_and(|(last, _)| moved.iter().any(|(moved, _)| moved == last));
+        if after.is_none() || !reaches_its_end {
+            return Ok(moved);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::group::Group;
+    use crate::domain::group::{self, Group, NewGroup};
+    use crate::domain::testing::TestOrg;
 
     type Row = Vec<(Id<Group>, i64)>;
 
@@ -115,6 +149,25 @@ mod tests {
         assert_eq!(shift(row([0, 0, 0]), id(1), Direction::Down), [(id(1), 1), (id(3), 2)]);
         for (end, direction) in [(1, Direction::Up), (3, Direction::Down), (4, Direction::Down)] {
             assert!(shift(row([0, 5, 9]), id(end), direction).is_empty(), "{end} {direction:?}");
+        }
+    }
+
+    #[test]
+    fn a_step_reads_a_part_of_the_row_and_does_what_the_whole_row_says() {
+        let org = TestOrg::new();
+        for number in 0..3 * PART {
+            // Many share a place, so that one step pushes far.
+            let position = Some([0, 0, 7][number / PART]);
+            let input = NewGroup { name: format!("Group {number}"), position };
+            org.change(move |tx| group::create(tx, input)).unwrap();
+        }
+        let row: Row = org.read(|view| group::list(view, |scan| scan)).items.into_iter().map(|group| (group.id, group.position)).collect();
+        for (thing, position) in row.clone() {
+            for direction in [Direction::Up, Direction::Down] {
+                let place = |group: &Group| (group.id, group.position);
+                let moved = org.read(move |view| step(view, || Group::BY_POSITION.of(()), place, (thing, position), direction));
+                assert_eq!(moved, shift(row.clone(), thing, direction), "{thing} {direction:?}");
+            }
         }
     }
 }

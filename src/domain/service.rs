@@ -6,7 +6,6 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use super::group::{self, Group};
-use super::incident::Incident;
 use super::order::{self, Direction};
 use super::organization::fresh;
 use super::status::{self, ServiceStatus};
@@ -16,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::error::{Check, Error, Result};
 use crate::event::{Change, Event, EventType};
 use crate::id::{Id, Kind};
-use crate::store::{AnyIndex, Document, Index, OrgDocument, OrgTx, Page, Reads, Scan};
+use crate::store::{AnyIndex, Document, Index, Names, OrgDocument, OrgTx, Page, Reads, Scan};
 
 /// Who may know of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +37,9 @@ impl Visibility {
     }
 }
 
+/// Stands for the group in the index of those that are in none.
+pub const NO_GROUP: Id<Group> = Id::from_u128(0);
+
 /// A thing with a status. A deleted one stays as a tombstone, for the name in what speaks of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
@@ -57,6 +59,9 @@ pub struct Service {
     pub visibility: Visibility,
     /// The status set by hand.
     pub own_status: ServiceStatus,
+    /// The worst that unresolved incidents say of it. Kept by what changes incidents, so that nobody has to read them to know a status.
+    #[serde(default)]
+    pub raised: Option<ServiceStatus>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -81,6 +86,30 @@ impl Service {
         key: |s| s.group_id.filter(|_| s.deleted_at.is_none() && s.is_public()).map(|group| (group, s.position)),
     };
 
+    /// Those not deleted of a group, or of [`NO_GROUP`], in the order shown.
+    pub const IN_GROUP: Index<Service, Id<Group>, i64> = Index {
+        number: 3,
+        group: &["group_id"],
+        sort: &["position"],
+        key: |s| s.deleted_at.is_none().then_some((s.group_id.unwrap_or(NO_GROUP), s.position)),
+    };
+
+    /// Those not deleted that everyone sees with this status, in the order shown.
+    pub const BY_STATUS: Index<Service, String, i64> = Index {
+        number: 4,
+        group: &["status"],
+        sort: &["position"],
+        key: |s| s.deleted_at.is_none().then(|| (s.status().as_str().into(), s.position)),
+    };
+
+    /// Those not deleted, by their names.
+    pub const NAMES: Names<Service> = Names { number: 5, name: |s| s.deleted_at.is_none().then_some(s.name.as_str()) };
+
+    /// The status that everyone sees: the worst of what is set by hand and what unresolved incidents say.
+    pub fn status(&self) -> ServiceStatus {
+        status::effective(self.own_status, self.raised)
+    }
+
     /// Whether visitors may see it (or, once deleted, its name).
     pub fn is_public(&self) -> bool {
         self.visibility == Visibility::Public
@@ -89,7 +118,8 @@ impl Service {
 impl Document for Service {
     const NAME: &'static str = "services";
     const NUMBER: u16 = 14;
-    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[&Self::BY_POSITION, &Self::BY_GROUP];
+    const INDEXES: &'static [&'static dyn AnyIndex<Self>] =
+        &[&Self::BY_POSITION, &Self::BY_GROUP, &Self::IN_GROUP, &Self::BY_STATUS, &Self::NAMES];
     fn id(&self) -> Id<Self> {
         self.id
     }
@@ -188,6 +218,7 @@ pub fn create(tx: &mut OrgTx<'_, Edit>, input: NewService) -> Result<Change<Serv
         position: last.map_or(0, |last| last.position + 1),
         visibility: input.visibility,
         own_status: input.own_status,
+        raised: None,
         created_at: tx.now(),
         updated_at: tx.now(),
         deleted_at: None,
@@ -263,12 +294,12 @@ pub fn set_own_status(
     let before = live(tx, id)?;
     fresh(before.version, expected)?;
     if before.own_status == own_status {
-        return Ok(Change::nothing(state(tx, before)?));
+        return Ok(Change::nothing(state(before)));
     }
-    let shown_before = effective(tx, &before)?;
+    let shown_before = before.status();
     let after = Service { own_status, version: before.version + 1, updated_at: tx.now(), ..before.clone() };
     tx.put(&after)?;
-    let shown = state(tx, after)?;
+    let shown = state(after);
     let event = Event::service(EventType::ServiceStatusChanged, &shown.service).change("own_status", before.own_status, own_status).change(
         "status",
         shown_before,
@@ -311,7 +342,7 @@ pub fn restore(tx: &mut OrgTx<'_, Edit>, id: Id<Service>) -> Result<Change<Servi
     };
     let service = Service { group_id, deleted_at: None, version: tombstone.version + 1, updated_at: tx.now(), ..tombstone };
     tx.put(&service)?;
-    let restored = state(tx, service)?;
+    let restored = state(service);
     let event = appeared(EventType::ServiceRestored, &restored);
     Ok(Change::of(restored, event))
 }
@@ -322,11 +353,11 @@ pub fn restore(tx: &mut OrgTx<'_, Edit>, id: Id<Service>) -> Result<Change<Servi
 /// # Errors
 /// `NotFound`.
 pub fn shift(tx: &mut OrgTx<'_, Edit>, id: Id<Service>, direction: Direction) -> Result<Change<ServiceState>> {
-    let group_id = live(tx, id)?.group_id;
-    let neighbours = tx.scan(Service::BY_POSITION.of(()))?.items.into_iter().filter(|service| service.group_id == group_id);
-    let row = neighbours.map(|service| (service.id, service.position)).collect();
+    let service = live(tx, id)?;
+    let row = || Service::IN_GROUP.of(service.group_id.unwrap_or(NO_GROUP));
+    let place = |service: &Service| (service.id, service.position);
     let mut events = Vec::new();
-    for (moved, position) in order::shift(row, id, direction) {
+    for (moved, position) in order::step(tx, row, place, place(&service), direction)? {
         let before = tx.get(moved)?;
         let after = Service { position, version: before.version + 1, updated_at: tx.now(), ..before.clone() };
         tx.put(&after)?;
@@ -348,8 +379,7 @@ pub fn live(view: &impl Reads, id: Id<Service>) -> Result<Service> {
 /// # Errors
 /// `NotFound`.
 pub fn get(view: &impl Reads, id: Id<Service>) -> Result<ServiceState> {
-    let service = live(view, id)?;
-    state(view, service)
+    live(view, id).map(state)
 }
 
 /// The services in the order shown, with their statuses.
@@ -357,33 +387,9 @@ pub fn get(view: &impl Reads, id: Id<Service>) -> Result<ServiceState> {
 /// # Errors
 /// What the store says.
 pub fn list(view: &impl Reads, page: impl FnOnce(Scan<Service>) -> Scan<Service>) -> Result<Page<ServiceState>> {
-    let open = open_incidents(view)?;
-    let services = view.scan(page(Service::BY_POSITION.of(())))?;
-    Ok(services.map(|service| ServiceState { status: effective_among(&open, &service), service }))
+    Ok(view.scan(page(Service::BY_POSITION.of(())))?.map(state))
 }
 
-/// What unresolved incidents are there.
-///
-/// # Errors
-/// What the store says.
-pub fn open_incidents(view: &impl Reads) -> Result<Vec<Incident>> {
-    Ok(view.scan(Incident::BY_STATE.of("open".into()))?.items)
-}
-
-/// The status of a service as everyone sees it.
-///
-/// # Errors
-/// What the store says.
-pub fn effective(view: &impl Reads, service: &Service) -> Result<ServiceStatus> {
-    Ok(effective_among(&open_incidents(view)?, service))
-}
-
-/// The status of a service as everyone sees it, these being the unresolved incidents.
-pub fn effective_among(open: &[Incident], service: &Service) -> ServiceStatus {
-    let said = open.iter().flat_map(|incident| &incident.affected).filter(|affected| affected.service_id == service.id);
-    status::effective(service.own_status, said.filter_map(|affected| affected.status))
-}
-
-fn state(view: &impl Reads, service: Service) -> Result<ServiceState> {
-    Ok(ServiceState { status: effective(view, &service)?, service })
+fn state(service: Service) -> ServiceState {
+    ServiceState { status: service.status(), service }
 }

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::{Affected, Incident, IncidentLink, Update, live};
+use super::standing::{Effects, Shown, link_again, unlink};
+use super::{Affected, Incident, Update, live};
 use crate::access::Respond;
 use crate::domain::organization::fresh;
-use crate::domain::service::{self, Service};
-use crate::domain::status::{Impact, IncidentStatus, ServiceStatus};
+use crate::domain::service::Service;
+use crate::domain::status::{Impact, IncidentStatus};
 use crate::domain::text;
 use crate::error::{Check, Error, FieldError, Result};
 use crate::event::{Change, Event, EventType};
@@ -20,7 +21,7 @@ const AFFECTED_MAX: usize = 500;
 /// The most updates one incident may have, and the most bytes of text in them: it is one document, read and written whole.
 pub(super) const UPDATES_MAX: usize = 1_000;
 pub(super) const TEXT_MAX: usize = 256 * 1_024;
-/// The most unresolved incidents an organization may have: a service's status is derived from all of them.
+/// The most unresolved incidents an organization may have: a page shows all of them.
 pub(super) const OPEN_MAX: usize = 500;
 
 /// A new incident.
@@ -211,12 +212,11 @@ pub fn correct(
 pub fn delete(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>, expected: Option<u64>) -> Result<Change<()>> {
     let before = live(tx, id)?;
     fresh(before.version, expected)?;
-    let shown = Shown::of(tx, &before.affected)?;
-    for service in before.services() {
-        tx.delete(IncidentLink::new(service, &before).id);
-    }
-    tx.put(&Incident { deleted_at: Some(tx.now()), version: before.version + 1, updated_at: tx.now(), ..before.clone() })?;
-    let effects = shown.since(tx)?;
+    let shown = Shown::of(tx, before.id, &before.affected)?;
+    unlink(tx, &before);
+    let tombstone = Incident { deleted_at: Some(tx.now()), version: before.version + 1, updated_at: tx.now(), ..before.clone() };
+    tx.put(&tombstone)?;
+    let effects = shown.since(tx, &tombstone)?;
     let event = Event::incident(EventType::IncidentDeleted, &before, before.services().collect())
         .without("title", &before.title)
         .without("status", before.status)
@@ -237,15 +237,13 @@ pub fn restore(tx: &mut OrgTx<'_, Respond>, id: Id<Incident>) -> Result<Change<I
     if !tombstone.status.is_resolved() {
         room_for_another(tx)?;
     }
-    let shown = Shown::of(tx, &tombstone.affected)?;
+    let shown = Shown::of(tx, tombstone.id, &tombstone.affected)?;
     let mut incident = Incident { deleted_at: None, ..tombstone };
     bump(tx, &mut incident);
     // Not `save`: it notes the services that visitors see now, which is for who says something new.
-    for service in incident.services() {
-        tx.put(&IncidentLink::new(service, &incident))?;
-    }
+    link_again(tx, None, &incident)?;
     tx.put(&incident)?;
-    let effects = shown.since(tx)?;
+    let effects = shown.since(tx, &incident)?;
     let event = Event::incident(EventType::IncidentRestored, &incident, incident.services().collect())
         .with("title", &incident.title)
         .with("status", incident.status)
@@ -303,7 +301,7 @@ fn finish(
 
 /// Room for one more incident that is not over.
 fn room_for_another(tx: &impl Reads) -> Result<()> {
-    if tx.scan(Incident::BY_STATE.of("open".into()).limit(OPEN_MAX))?.items.len() == OPEN_MAX {
+    if tx.count(Incident::BY_STATE.of("open".into()).limit(OPEN_MAX))? == OPEN_MAX {
         return Err(Error::Conflict(format!("there are {OPEN_MAX} unresolved incidents; resolve some of them first")));
     }
     Ok(())
@@ -342,66 +340,15 @@ fn bump(tx: &OrgTx<'_, Respond>, incident: &mut Incident) {
 /// Writes the incident and its links; answers what that did to the services.
 fn save(tx: &mut OrgTx<'_, Respond>, before: Option<&Incident>, after: &mut Incident) -> Result<Effects> {
     let both: Vec<Affected> = before.iter().flat_map(|before| before.affected.clone()).chain(after.affected.clone()).collect();
-    let shown = Shown::of(tx, &both)?;
-    for gone in before.iter().flat_map(|before| before.services()).filter(|service| !after.touches(*service)) {
-        tx.delete(IncidentLink::new(gone, after).id);
-    }
-    for new in after.services().filter(|service| !before.is_some_and(|before| before.touches(*service))) {
-        tx.put(&IncidentLink::new(new, after))?;
-    }
-    for (service, _) in &shown.0 {
+    let shown = Shown::of(tx, after.id, &both)?;
+    link_again(tx, before, after)?;
+    for service in shown.services() {
         if service.is_public() && after.touches(service.id) && !after.told.contains(&service.id) {
             after.told.push(service.id);
         }
     }
     tx.put(&*after)?;
-    shown.since(tx)
-}
-
-/// The services before an incident changes, with the status that everyone sees.
-struct Shown(Vec<(Service, ServiceStatus)>);
-
-impl Shown {
-    fn of(tx: &impl Reads, affected: &[Affected]) -> Result<Self> {
-        let open = service::open_incidents(tx)?;
-        let mut seen = HashSet::new();
-        let mut shown = Vec::new();
-        for id in affected.iter().map(|affected| affected.service_id).filter(|id| seen.insert(*id)) {
-            if let Some(service) = tx.find(id)? {
-                let status = service::effective_among(&open, &service);
-                shown.push((service, status));
-            }
-        }
-        Ok(Self(shown))
-    }
-
-    /// Those whose status everyone now sees differently.
-    fn since(self, tx: &impl Reads) -> Result<Effects> {
-        let open = service::open_incidents(tx)?;
-        let entry = |service: &Service, status: ServiceStatus| json!({ "id": service.id, "name": service.name, "status": status });
-        let mut effects = Effects::default();
-        for (service, before) in self.0.iter().filter(|(service, _)| service.deleted_at.is_none()) {
-            let after = service::effective_among(&open, service);
-            if after != *before {
-                effects.before.push(entry(service, *before));
-                effects.after.push(entry(service, after));
-            }
-        }
-        Ok(effects)
-    }
-}
-
-/// What a change of an incident did to services: their effective status before and after.
-#[derive(Default)]
-struct Effects {
-    before: Vec<Value>,
-    after: Vec<Value>,
-}
-
-impl Effects {
-    fn note(self, event: Event) -> Event {
-        event.change("services", self.before, self.after)
-    }
+    shown.since(tx, after)
 }
 
 fn touched(before: &Incident, after: &Incident) -> Vec<Id<Service>> {
