@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::domain::session::Session;
 use crate::domain::user::User;
+use crate::error::{Error, Result};
 use crate::id::Id;
 
 /// What a member of an organization may do; each role may do all that the ones before it may.
@@ -33,6 +34,40 @@ impl Role {
             Role::Editor => "editor",
             Role::Admin => "admin",
         }
+    }
+
+    /// Its name, as people read it.
+    pub fn label(self) -> &'static str {
+        self.words().0
+    }
+
+    /// What somebody is who has it: its name with the article, within a sentence.
+    pub fn holder(self) -> &'static str {
+        self.words().1
+    }
+
+    /// What somebody may do who has it: what follows "may" in a sentence.
+    pub fn may(self) -> &'static str {
+        self.words().2
+    }
+
+    /// All that people read of roles, on pages and in mails.
+    fn words(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Role::Viewer => ("Viewer", "a viewer", "see everything and change nothing"),
+            Role::Responder => ("Responder", "a responder", "report incidents, post updates and set the status of services"),
+            Role::Editor => ("Editor", "an editor", "do what responders do, and keep services, groups and the public page"),
+            Role::Admin => ("Admin", "an admin", "do what editors do, and look after people and settings"),
+        }
+    }
+
+    /// The role of this word.
+    ///
+    /// # Errors
+    /// `Invalid`, under `field`, for any other word.
+    pub fn parse(field: &str, word: &str) -> Result<Self> {
+        let known = Role::ALL.into_iter().find(|role| role.as_str() == word);
+        known.ok_or_else(|| Error::invalid(field, "must be viewer, responder, editor or admin"))
     }
 }
 
@@ -109,5 +144,30 @@ impl ActorRef {
     /// As JSON.
     pub fn json(&self) -> Value {
         serde_json::json!({ "kind": self.kind, "id": self.id, "name": self.name })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Role;
+
+    #[test]
+    fn what_is_read_of_a_role_fits_its_word_and_a_sentence() {
+        for role in Role::ALL {
+            assert_eq!(role.label().to_lowercase(), role.as_str());
+            assert!(role.holder().ends_with(role.as_str()), "{role:?}");
+            // Templates begin sentences with it, and lower the rest.
+            assert_eq!(role.may().to_lowercase(), role.may());
+            assert!(!role.may().ends_with('.'), "{role:?}");
+        }
+    }
+
+    #[test]
+    fn the_readme_says_the_same() {
+        let readme = include_str!("../README.md");
+        for role in Role::ALL {
+            let row = format!("| {} | {} |", role.label(), role.may());
+            assert!(readme.contains(&row), "{row}");
+        }
     }
 }

@@ -7,8 +7,11 @@ use crate::access::ActorRef;
 use crate::clock::Timestamp;
 use crate::domain::group::Group;
 use crate::domain::incident::Incident;
+use crate::domain::invitation::Invitation;
 use crate::domain::organization::{OrgId, Organization};
+use crate::domain::page::Page;
 use crate::domain::service::Service;
+use crate::domain::user::User;
 use crate::id::Id;
 
 macro_rules! event_types {
@@ -32,6 +35,15 @@ macro_rules! event_types {
 event_types! {
     OrganizationCreated = "organization.created";
     OrganizationUpdated = "organization.updated";
+    OrganizationSuspended = "organization.suspended";
+    OrganizationResumed = "organization.resumed";
+    OrganizationDeleted = "organization.deleted";
+    PageUpdated = "page.updated";
+    MemberInvited = "member.invited";
+    MemberJoined = "member.joined";
+    MemberRoleChanged = "member.role_changed";
+    MemberRemoved = "member.removed";
+    InvitationRevoked = "invitation.revoked";
     ServiceCreated = "service.created";
     ServiceUpdated = "service.updated";
     ServiceStatusChanged = "service.status_changed";
@@ -49,11 +61,20 @@ event_types! {
     IncidentRestored = "incident.restored";
 }
 
+/// The kind of subject that is one of an organization's people; its id is the user's.
+pub const MEMBER: &str = "member";
+
 /// What an event speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// The organization itself.
     Organization(OrgId),
+    /// One of its public pages.
+    Page(Id<Page>),
+    /// One of its people.
+    Member(Id<User>),
+    /// One of its invitations.
+    Invitation(Id<Invitation>),
     /// One of its services.
     Service(Id<Service>),
     /// One of its groups.
@@ -67,6 +88,9 @@ impl Target {
     pub fn subject(self, name: Option<&str>) -> Value {
         let (kind, id) = match self {
             Target::Organization(id) => ("organization", id.to_string()),
+            Target::Page(id) => ("page", id.to_string()),
+            Target::Member(id) => (MEMBER, id.to_string()),
+            Target::Invitation(id) => ("invitation", id.to_string()),
             Target::Service(id) => ("service", id.to_string()),
             Target::Group(id) => ("group", id.to_string()),
             Target::Incident(id) => ("incident", id.to_string()),
@@ -96,6 +120,21 @@ impl Event {
     /// An event about the organization.
     pub fn organization(kind: EventType, organization: &Organization) -> Self {
         Self::new(kind, Target::Organization(organization.id), &organization.name)
+    }
+
+    /// An event about a public page, by the name that it shows.
+    pub fn page(kind: EventType, page: Id<Page>, name: &str) -> Self {
+        Self::new(kind, Target::Page(page), name)
+    }
+
+    /// An event about one of the organization's people.
+    pub fn member(kind: EventType, user: &User) -> Self {
+        Self::new(kind, Target::Member(user.id), &user.full_name)
+    }
+
+    /// An event about an invitation, by the address that it went to.
+    pub fn invitation(kind: EventType, invitation: &Invitation) -> Self {
+        Self::new(kind, Target::Invitation(invitation.id), invitation.email.as_str())
     }
 
     /// An event about a service, shown in its timeline.

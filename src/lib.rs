@@ -19,18 +19,22 @@
 //! | module | what |
 //! |---|---|
 //! | [`cli`], [`config`], [`serve`] | the command line, the settings, from settings to a running server |
-//! | [`app`] | the only road to the store; signing up, in and out |
+//! | [`control`] | what the command line asks of a running server |
+//! | [`app`] | the only road to the store; signing up, in and out, forgotten passwords, who belongs where, the operator's side |
 //! | [`access`], [`error`], [`event`], [`id`], [`clock`], [`token`], [`throttle`] | who may, what goes wrong, what happened, names, time, sealed tokens, how often |
 //! | [`domain`] | one noun a file: stored type, rules, operations; `public` is the filter between members and visitors |
 //! | [`demo`] | the demonstration: an invented organization with a past, in memory, that moves on by itself |
 //! | [`store`] | typed collections over a narrow port, and the engines behind it |
 //! | [`live`] | rooms, WebSocket and SSE, resume; who else looks at an incident |
+//! | [`mail`] | invitations, links for forgotten passwords, word of a changed one; the relay that takes them |
+//! | [`tasks`] | what happens without anyone asking at that moment: erasing what deleted organizations left |
 //! | [`http`] | the accept loop and its limits, headers, cookies, assets |
 //! | [`api`] | the JSON API and its OpenAPI document; problem+json |
-//! | [`pages`] | what people see: the public page with its cache and stream, an organization's admin pages, the account and the front door |
+//! | [`pages`] | what people see: the public page with its cache and stream, an organization's admin pages, the account and the front door, the operator's side |
 //! | [`web`] | what handlers share, and the one router |
 //!
-//! Dependencies point one way: `api, pages, live, cli → app, domain → store, event, access, id, clock`.
+//! Dependencies point one way: `api, pages, live, tasks, control, cli → app, domain → store, event, access, id, clock`; `app` hands letters to `mail`,
+//! which knows nothing of who sends them.
 
 pub mod access;
 pub mod api;
@@ -38,6 +42,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod demo;
 pub mod domain;
 pub mod error;
@@ -45,9 +50,11 @@ pub mod event;
 pub mod http;
 pub mod id;
 pub mod live;
+pub mod mail;
 pub mod pages;
 pub mod serve;
 pub mod store;
+pub mod tasks;
 pub mod throttle;
 pub mod token;
 pub mod web;

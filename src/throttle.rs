@@ -59,6 +59,11 @@ pub struct Throttle {
     sign_in: Limit,
     sign_in_network: Limit,
     password: Limit,
+    invite: Limit,
+    link: Limit,
+    forgot: Limit,
+    reset_mail: Limit,
+    invite_mail: Limit,
 }
 
 impl Throttle {
@@ -70,6 +75,11 @@ impl Throttle {
             sign_in: Limit::new(clock, 10, Duration::from_secs(30)),
             sign_in_network: Limit::new(clock, 100, Duration::from_secs(3)),
             password: Limit::new(clock, 10, Duration::from_secs(60)),
+            invite: Limit::new(clock, 60, Duration::from_secs(30)),
+            link: Limit::new(clock, 100, Duration::from_secs(3)),
+            forgot: Limit::new(clock, 20, Duration::from_secs(30)),
+            reset_mail: Limit::new(clock, 3, Duration::from_secs(20 * 60)),
+            invite_mail: Limit::new(clock, 5, Duration::from_secs(20 * 60)),
         }
     }
 
@@ -96,6 +106,44 @@ impl Throttle {
     /// `TooMany`.
     pub fn password(&self, user: &str) -> Result<()> {
         self.password.check(user)
+    }
+}
+
+impl Throttle {
+    /// A signed-in person invites somebody: each is a mail to a stranger.
+    ///
+    /// # Errors
+    /// `TooMany`.
+    pub fn invite(&self, user: &str) -> Result<()> {
+        self.invite.check(user)
+    }
+
+    /// Someone at this address opens a one-time link.
+    ///
+    /// # Errors
+    /// `TooMany`.
+    pub fn link(&self, from: IpAddr) -> Result<()> {
+        self.link.check(&network(from))
+    }
+
+    /// Someone at this address has forgotten a password.
+    ///
+    /// # Errors
+    /// `TooMany`.
+    pub fn forgot(&self, from: IpAddr) -> Result<()> {
+        self.forgot.check(&network(from))
+    }
+
+    /// Whether one more invitation may be mailed to this address, whoever invites: so many organizations as somebody makes, a stranger's mailbox is not
+    /// theirs to fill.
+    pub fn allows_invite_mail(&self, email: &str) -> bool {
+        self.invite_mail.check(email).is_ok()
+    }
+
+    /// Whether one more mail with a link may go to this address. Nobody is told when not: the links sent before still work, and whoever asks must
+    /// not learn that there is an account.
+    pub fn allows_reset_mail(&self, email: &str) -> bool {
+        self.reset_mail.check(email).is_ok()
     }
 }
 

@@ -25,15 +25,24 @@ pub enum Purpose {
     Session,
     /// In the setup link.
     Setup,
+    /// In an invitation's link.
+    Invitation,
+    /// In a link that sets another password.
+    Reset,
 }
 
 impl Purpose {
-    const ALL: [Purpose; 2] = [Purpose::Session, Purpose::Setup];
+    const ALL: [Purpose; 4] = [Purpose::Session, Purpose::Setup, Purpose::Invitation, Purpose::Reset];
+
+    /// Those that every file of keys has had.
+    const FIRST: [Purpose; 2] = [Purpose::Session, Purpose::Setup];
 
     fn name(self) -> &'static str {
         match self {
             Purpose::Session => "session",
             Purpose::Setup => "setup",
+            Purpose::Invitation => "invitation",
+            Purpose::Reset => "reset",
         }
     }
 }
@@ -62,19 +71,29 @@ impl Keys {
         Self(Purpose::ALL.iter().filter_map(|purpose| Self::entry(*purpose, &secret::<32>())).collect())
     }
 
-    /// The keys in this file; made, with mode 0600, when missing. A line is `<purpose> <64 hexadecimal digits>`.
+    /// The keys in this file; made, with mode 0600, when missing. A line is `<purpose> <64 hexadecimal digits>`. A file of an earlier program gets
+    /// the lines that it lacks.
     ///
     /// # Errors
     /// A sentence for the operator.
     pub fn load(path: &Path) -> Result<Self, String> {
-        let text = match std::fs::read_to_string(path) {
+        let mut text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => create(path)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(format!("{} can't be read: {error}", path.display())),
         };
+        let line_of = |text: &str, purpose: Purpose| {
+            text.lines().find_map(|line| line.strip_prefix(purpose.name())?.strip_prefix(' ').map(str::to_owned))
+        };
+        let missing: Vec<_> = Purpose::ALL.into_iter().filter(|purpose| line_of(&text, *purpose).is_none()).collect();
+        // One that lacks those of the first program is no older file but a broken one.
+        let is_older = Purpose::FIRST.iter().all(|purpose| !missing.contains(purpose));
+        if !missing.is_empty() && (text.is_empty() || is_older) {
+            text = write(path, text, &missing)?;
+        }
         let mut keys = Vec::new();
         for purpose in Purpose::ALL {
-            let line = text.lines().find_map(|line| line.strip_prefix(purpose.name())?.strip_prefix(' '));
+            let line = line_of(&text, purpose);
             let entry = line.and_then(|hex| unhex(hex.trim())).and_then(|bytes| Self::entry(purpose, &bytes));
             keys.push(entry.ok_or_else(|| {
                 format!(
@@ -108,8 +127,16 @@ impl Keys {
     /// # Errors
     /// `Internal` if the cipher fails.
     pub fn seal(&self, purpose: Purpose, subject: &str, now: Timestamp, lifetime: Duration) -> Result<String> {
+        self.seal_until(purpose, subject, now, now.plus(lifetime))
+    }
+
+    /// Seals `subject` for a purpose, good from `now` until `end`.
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal).
+    pub fn seal_until(&self, purpose: Purpose, subject: &str, now: Timestamp, end: Timestamp) -> Result<String> {
         let (_, kid, key) = self.of(purpose)?;
-        let claims = Claims { iss: ISSUER.into(), aud: purpose.name().into(), sub: subject.into(), iat: now, exp: now.plus(lifetime) };
+        let claims = Claims { iss: ISSUER.into(), aud: purpose.name().into(), sub: subject.into(), iat: now, exp: end };
         let message = serde_json::to_vec(&claims).map_err(Error::internal)?;
         LocalToken::encrypt(key, &message, Some(kid.as_bytes()), Some(purpose.name().as_bytes()))
             .map_err(|error| Error::internal(format!("{error:?}")))
@@ -132,10 +159,12 @@ impl Keys {
     }
 }
 
-/// Writes new keys beside the final name and renames them into place, so that a crash leaves either none or all.
-fn create(path: &Path) -> Result<String, String> {
+/// Writes what is there and new keys for these purposes beside the final name and renames them into place, so that a crash leaves all as it was or
+/// all as it will be.
+fn write(path: &Path, there: String, missing: &[Purpose]) -> Result<String, String> {
     let failed = |error: std::io::Error| format!("{} can't be written: {error}", path.display());
-    let text = Purpose::ALL.iter().fold(String::new(), |mut text, purpose| {
+    let there = if there.is_empty() || there.ends_with('\n') { there } else { there + "\n" };
+    let text = missing.iter().fold(there, |mut text, purpose| {
         let _ = writeln!(text, "{} {}", purpose.name(), secret::<32>().iter().map(|byte| format!("{byte:02x}")).collect::<String>());
         text
     });
@@ -195,7 +224,24 @@ mod tests {
         let token = Keys::load(&path).unwrap().seal(Purpose::Setup, "x", now, HOUR).unwrap();
         assert_eq!(Keys::load(&path).unwrap().open(Purpose::Setup, &token, now).as_deref(), Some("x"));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        std::fs::write(&path, "session 12").unwrap();
-        assert!(Keys::load(&path).is_err());
+        for broken in ["session 12", "setup 12\nsession 12\n", "invitation 12"] {
+            std::fs::write(&path, broken).unwrap();
+            assert!(Keys::load(&path).is_err(), "{broken}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap().lines().next(), broken.lines().next(), "nothing that is there is lost");
+        }
+    }
+
+    #[test]
+    fn an_older_file_keeps_its_keys_and_gets_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        let now = Timestamp::from_millis(0);
+        let session = Keys::load(&path).unwrap().seal(Purpose::Session, "x", now, HOUR).unwrap();
+        let older: Vec<String> = std::fs::read_to_string(&path).unwrap().lines().take(2).map(str::to_owned).collect();
+        std::fs::write(&path, older.join("\n")).unwrap();
+        let link = Keys::load(&path).unwrap().seal(Purpose::Invitation, "y", now, HOUR).unwrap();
+        let again = Keys::load(&path).unwrap();
+        assert_eq!(again.open(Purpose::Session, &session, now).as_deref(), Some("x"));
+        assert_eq!(again.open(Purpose::Invitation, &link, now).as_deref(), Some("y"));
     }
 }

@@ -10,6 +10,7 @@ use super::{App, record};
 use crate::access::{Actor, Administer};
 use crate::config::Registration;
 use crate::domain::account::{self, Door, Profile, SignUp};
+use crate::domain::invitation::{self, Offer, Ticket};
 use crate::domain::organization::OrgId;
 use crate::domain::session::{self, Origin, Session};
 use crate::domain::text::Email;
@@ -58,23 +59,47 @@ pub struct SignUpInput {
     pub password: String,
     /// The person's name.
     pub full_name: String,
-    /// The organization's name.
+    /// The organization's name; empty for who comes by an invitation.
     pub organization_name: String,
     /// From the setup link; makes the operator.
     pub setup_token: Option<String>,
+    /// From an invitation's link; makes a member of the organization that invites.
+    pub invite_token: Option<String>,
 }
 
 impl App {
-    /// Makes an account and an organization, and signs the person in.
+    /// Makes an account, and an organization or a member of the one that invites, and signs the person in.
     ///
     /// # Errors
-    /// `Forbidden` where registration is not open and there is no good setup token; `Invalid`; `Conflict` for a taken address; `TooMany`.
+    /// `Forbidden` where registration is not open and there is no good token; `Invalid`; `Conflict` for a taken address; `TooMany`.
     pub async fn sign_up(&self, input: SignUpInput, from: IpAddr, origin: Origin) -> Result<SignedIn> {
         self.0.throttle.sign_up(from)?;
-        let door = self.door(input.setup_token.as_deref()).await?;
-        let parsed = SignUp::parse(&input.email, &input.password, &input.full_name, &input.organization_name)?;
+        let (door, offer) = match (&input.setup_token, &input.invite_token) {
+            (Some(_), Some(_)) => return Err(Error::invalid("invite_token", "can't be given together with setup_token")),
+            (None, Some(token)) => {
+                let (ticket, offer) = self.invited_to(token).await?;
+                (Door::Invitation(ticket), Some(offer))
+            }
+            (setup, None) => (self.door(setup.as_deref()).await?, None),
+        };
+        let parsed = SignUp::parse(&input.email, &input.password, &input.full_name, &input.organization_name, offer.as_ref())?;
         let signed_up = self.found(parsed, input.password, door).await?;
         self.begin_session(signed_up, origin).await
+    }
+
+    /// What an invitation's token opens for a new person.
+    async fn invited_to(&self, token: &str) -> Result<(Ticket, Offer)> {
+        if self.0.settings.registration == Registration::Closed {
+            return Err(Error::Forbidden("this instance makes no new accounts".into()));
+        }
+        let gone = || Error::invalid("invite_token", "has been used, was revoked or has expired; ask for a new invitation");
+        let ticket = self.ticket(token).ok_or_else(gone)?;
+        let offered = ticket.clone();
+        match self.system_read(move |view| invitation::offer(view, &offered)).await {
+            Ok(offer) => Ok((ticket, offer)),
+            Err(Error::NotFound) => Err(gone()),
+            Err(other) => Err(other),
+        }
     }
 
     /// Makes the operator without a terminal, from the environment. Answers whether there was none yet.
@@ -85,7 +110,7 @@ impl App {
         if self.system_read(instance::operator).await?.is_some() {
             return Ok(false);
         }
-        let parsed = SignUp::parse(email, &password, "Operator", "Operations")?;
+        let parsed = SignUp::parse(email, &password, "Operator", "Operations", None)?;
         self.found(parsed, password, Door::Setup).await.map(|_| true)
     }
 
@@ -120,7 +145,7 @@ impl App {
             },
             None => match self.0.settings.registration {
                 Registration::Open => Ok(Door::Open),
-                Registration::Invite => Err(Error::Forbidden("accounts are by invitation here; ask whoever runs this instance".into())),
+                Registration::Invite => Err(Error::Forbidden("accounts are by invitation here; ask a colleague to invite you".into())),
                 Registration::Closed => Err(Error::Forbidden("registration is closed".into())),
             },
         }
@@ -133,16 +158,25 @@ impl App {
 
     pub(super) async fn found(&self, parsed: SignUp, password: String, door: Door) -> Result<User> {
         let hash = self.hash(password).await?;
-        let ids = self.0.ids.clone();
-        let org: OrgId = ids.next(self.0.clock.now());
-        self.system_change(Actor::System("sign-up"), move |tx| {
+        let org: OrgId = match &door {
+            Door::Invitation(ticket) => ticket.org,
+            Door::Open | Door::Setup => self.0.ids.next(self.0.clock.now()),
+        };
+        let by_invitation = matches!(door, Door::Invitation(_));
+        let signed_up = self.system_change(Actor::System("sign-up"), move |tx| {
             let earlier = tx.writes_so_far();
-            let (user, organization) = account::sign_up(tx, org, parsed, hash, door)?;
+            let (user, change) = account::sign_up(tx, org, parsed, hash, &door)?;
             let actor = Actor::User { id: user.id, session: None, name: user.full_name.clone() }.describe();
-            record(&mut tx.enter::<Administer>(org), &earlier, &actor, &organization.events)?;
+            record(&mut tx.enter::<Administer>(org), &earlier, &actor, &change.events)?;
             Ok(user)
-        })
-        .await
+        });
+        match signed_up.await {
+            // Somebody was quicker with the same link.
+            Err(Error::NotFound) if by_invitation => {
+                Err(Error::invalid("invite_token", "has been used, was revoked or has expired; ask for a new invitation"))
+            }
+            signed_up => signed_up,
+        }
     }
 
     /// Signs a person in. An unknown address and a wrong password get the same answer after the same time.
@@ -287,7 +321,10 @@ impl App {
         password::check("new_password", &new, &[caller.user.email.as_str(), &caller.user.full_name])?;
         let (id, session, old) = (caller.user.id, caller.session, caller.user.password_hash.clone());
         let hash = self.hash(new).await?;
-        self.system_change(Actor::System("password"), move |tx| account::set_password(tx, id, &old, hash, Some(session))).await
+        self.system_change(Actor::System("password"), move |tx| account::set_password(tx, id, &old, hash, Some(session))).await?;
+        tracing::info!(user = %caller.user.id, "password changed");
+        self.tell_of_new_password(&caller.user);
+        Ok(())
     }
 
     /// The organizations a person belongs to, the earliest joined first.
@@ -299,7 +336,7 @@ impl App {
         self.system_read(move |view| Ok(account::memberships(view, id)?.into_iter().map(|membership| membership.org_id).collect())).await
     }
 
-    async fn hash(&self, password: String) -> Result<String> {
+    pub(super) async fn hash(&self, password: String) -> Result<String> {
         self.slowly(move || password::hash(&password)).await
     }
 

@@ -2,6 +2,12 @@
 
 mod auth;
 mod demo;
+mod operator;
+mod people;
+mod purge;
+mod reset;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,24 +18,27 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::access::{Actor, ActorRef, Permission, Read};
 use crate::clock::Clock;
-use crate::config::Registration;
+use crate::config::{BaseUrl, Config, Registration};
 use crate::domain::answered::Once;
 use crate::domain::organization::OrgId;
 use crate::domain::public::Public;
 use crate::domain::session::Lifetime;
-use crate::domain::{member, public_event};
+use crate::domain::{organization, public_event};
 use crate::error::{Error, Result};
 use crate::event::{Change, Event};
 use crate::id::IdSource;
+use crate::mail::Mailer;
 use crate::store::{
-    Answer, Base, Committed, Context, LogEntry, LogKind, OrgTx, OrgView, Outcome, Reads, Run, Store, SystemTx, SystemView, WriteSet,
-    unavailable,
+    Answer, Base, Committed, Context, LogEntry, LogKind, OrgTx, OrgView, Outcome, Reads, Run, Store, SystemTx, SystemView, WideTx,
+    WriteSet, unavailable,
 };
 use crate::throttle::Throttle;
 use crate::token::Keys;
 pub use auth::{Caller, SignUpInput, SignedIn};
 pub use demo::DemoAdmin;
 pub(crate) use demo::unguessable;
+pub use people::Invited;
+pub use purge::Erased;
 
 /// What the operator decides about the application itself.
 #[derive(Debug, Clone)]
@@ -38,12 +47,21 @@ pub struct Settings {
     pub registration: Registration,
     /// How long sessions last.
     pub sessions: Lifetime,
+    /// How browsers reach us: the links in invitations and mails are built from it, never from a request.
+    pub base_url: BaseUrl,
+    /// By which mails go out, if they do.
+    pub mail: Mailer,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let day = Duration::from_secs(86_400);
-        Self { registration: Registration::Invite, sessions: Lifetime { idle: 14 * day, absolute: 90 * day } }
+        Self {
+            registration: Registration::Invite,
+            sessions: Lifetime { idle: 14 * day, absolute: 90 * day },
+            base_url: Config::default().base_url,
+            mail: Mailer::off(),
+        }
     }
 }
 
@@ -98,6 +116,16 @@ impl App {
     /// How long sessions last.
     pub fn sessions(&self) -> Lifetime {
         self.0.settings.sessions
+    }
+
+    /// How browsers reach us.
+    pub fn base_url(&self) -> &BaseUrl {
+        &self.0.settings.base_url
+    }
+
+    /// Whether this instance sends mail.
+    pub fn sends_mail(&self) -> bool {
+        self.0.settings.mail.is_on()
     }
 
     /// The log's epoch, the first half of every event's id.
@@ -166,6 +194,63 @@ impl App {
             record(&mut tx, &WriteSet::default(), &described, &change.events)?;
             if let Some(once) = once {
                 once.keep(&mut tx, serde_json::to_string(&change.value).map_err(Error::internal)?)?;
+            }
+            Ok((change.value, false))
+        })
+        .await
+    }
+
+    /// As [`change`](Self::change), for what touches things that belong to no organization, too: who belongs where, which addresses lead where.
+    ///
+    /// # Errors
+    /// As `change`.
+    pub async fn change_wide<P, T>(
+        &self,
+        actor: Actor,
+        org: OrgId,
+        op: impl FnOnce(&mut WideTx<'_, P>) -> Result<Change<T>> + Send + 'static,
+    ) -> Result<T>
+    where
+        P: Permission,
+        T: Send + 'static,
+    {
+        let app = self.clone();
+        self.command(move |base, writes| {
+            let described = actor.describe();
+            let mut tx = app.open_wide(base, writes, &actor, &described, org)?;
+            let change = op(&mut tx)?;
+            record(&mut tx.inside(), &WriteSet::default(), &described, &change.events)?;
+            Ok(change.value)
+        })
+        .await
+    }
+
+    /// As [`change_wide`](Self::change_wide), for a request that may be repeated, as [`change_once`](Self::change_once).
+    ///
+    /// # Errors
+    /// As `change_once`.
+    pub async fn change_wide_once<P, T>(
+        &self,
+        actor: Actor,
+        org: OrgId,
+        once: Option<Once>,
+        op: impl FnOnce(&mut WideTx<'_, P>) -> Result<Change<T>> + Send + 'static,
+    ) -> Result<(T, bool)>
+    where
+        P: Permission,
+        T: Serialize + DeserializeOwned + Send + 'static,
+    {
+        let app = self.clone();
+        self.command(move |base, writes| {
+            let described = actor.describe();
+            let mut tx = app.open_wide(base, writes, &actor, &described, org)?;
+            if let Some(answer) = once.as_ref().map(|once| once.earlier(&tx.inside())).transpose()?.flatten() {
+                return Ok((serde_json::from_str(&answer).map_err(Error::internal)?, true));
+            }
+            let change = op(&mut tx)?;
+            record(&mut tx.inside(), &WriteSet::default(), &described, &change.events)?;
+            if let Some(once) = once {
+                once.keep(&mut tx.inside(), serde_json::to_string(&change.value).map_err(Error::internal)?)?;
             }
             Ok((change.value, false))
         })
@@ -267,14 +352,32 @@ impl App {
         allow::<P>(&tx.view(), actor)?;
         Ok(tx)
     }
+
+    fn open_wide<'a, P: Permission>(
+        &'a self,
+        base: Base<'a>,
+        writes: &'a mut WriteSet,
+        actor: &Actor,
+        described: &'a ActorRef,
+        org: OrgId,
+    ) -> Result<WideTx<'a, P>> {
+        let context = Context { now: self.0.clock.now(), actor: described, ids: &self.0.ids };
+        let system = SystemTx::new(base, writes, context);
+        allow::<P>(&system.view().enter(org), actor)?;
+        Ok(WideTx::new(system, org))
+    }
 }
 
 /// Whether the actor may do what `P` says, by the role that stands in the store now.
 fn allow<P: Permission>(view: &OrgView<'_, Read>, actor: &Actor) -> Result<()> {
     match actor {
         Actor::System(_) => Ok(()),
-        Actor::User { id, .. } => {
-            let role = view.find(member::id_of(*id))?.ok_or(Error::NotFound)?.role;
+        Actor::User { id, session, .. } => {
+            // Whoever was signed out while their request waited does nothing any more.
+            if let Some(session) = session {
+                view.session(*session)?.ok_or(Error::Unauthenticated)?;
+            }
+            let role = organization::role_of(view, *id)?;
             if role >= P::NEEDS {
                 Ok(())
             } else {

@@ -1,8 +1,9 @@
 //! Accounts: making one, and what a signed-in person is told about themselves.
 
 use super::instance;
+use super::invitation::{self, Offer, Ticket};
 use super::member::Membership;
-use super::organization::{self, OrgId, Organization, Own};
+use super::organization::{self, OrgId, Own};
 use super::session;
 use super::text::Email;
 use super::user::{self, User};
@@ -19,21 +20,34 @@ pub struct SignUp {
     pub email: Email,
     /// The person's name.
     pub full_name: String,
-    /// The organization's name.
+    /// The organization's name; empty for who comes by an invitation.
     pub organization_name: String,
 }
 
 impl SignUp {
-    /// Parses what someone typed, all of it, so that they hear of everything at once.
+    /// Parses what someone typed, all of it, so that they hear of everything at once. `offer` is what the invitation says that they come by: the
+    /// address is given then, and no organization is founded.
     ///
     /// # Errors
     /// `Invalid` naming each field.
-    pub fn parse(email: &str, password: &str, full_name: &str, organization_name: &str) -> Result<Self> {
+    pub fn parse(email: &str, password: &str, full_name: &str, organization_name: &str, offer: Option<&Offer>) -> Result<Self> {
         let mut check = Check::new();
-        let email = check.take(Email::parse("email", email))?;
+        let email = check.take(Email::parse("email", email).and_then(|email| match offer {
+            Some(offer) if offer.email != email => {
+                Err(Error::invalid("email", format!("must be {}: the invitation is for that address", offer.email.as_str())))
+            }
+            _ => Ok(email),
+        }))?;
         let full_name = check.take(user::parse_full_name(full_name))?;
-        let organization_name = check.take(organization::parse_name("organization_name", organization_name))?;
-        let known = [email.as_ref().map(Email::as_str), full_name.as_deref(), organization_name.as_deref()];
+        let organization_name = check.take(match offer {
+            None => organization::parse_name("organization_name", organization_name),
+            Some(_) if organization_name.is_empty() => Ok(String::new()),
+            Some(_) => {
+                Err(Error::invalid("organization_name", "must be left out: the invitation leads into an organization that is there"))
+            }
+        })?;
+        let organization = offer.map(|offer| offer.organization.as_str()).or(organization_name.as_deref());
+        let known = [email.as_ref().map(Email::as_str), full_name.as_deref(), organization];
         check.take(super::password::check("password", password, &known.into_iter().flatten().collect::<Vec<_>>()))?;
         check.done()?;
         match (email, full_name, organization_name) {
@@ -44,25 +58,22 @@ impl SignUp {
 }
 
 /// By what right someone signs up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Door {
     /// Registration is open.
     Open,
     /// The setup link or the bootstrap: makes the operator.
     Setup,
+    /// An invitation's link: makes a member of an organization that is there, and founds none.
+    Invitation(Ticket),
 }
 
-/// Makes a user, and an organization whose admin they are.
+/// Makes a user, and an organization whose admin they are; or, by an invitation, a member of the organization that invites. Answers with the user
+/// and with what happened to `org`, which is that organization.
 ///
 /// # Errors
-/// `Conflict` when the address has an account, or when there is an operator already and the door is `Setup`.
-pub fn sign_up(
-    tx: &mut SystemTx<'_>,
-    org: OrgId,
-    input: SignUp,
-    password_hash: String,
-    door: Door,
-) -> Result<(User, Change<Organization>)> {
+/// `Conflict` when the address has an account, or when there is an operator already and the door is `Setup`; as [`invitation::accept`].
+pub fn sign_up(tx: &mut SystemTx<'_>, org: OrgId, input: SignUp, password_hash: String, door: &Door) -> Result<(User, Change<()>)> {
     if user::by_email(&tx.view(), &input.email)?.is_some() {
         return Err(Error::Conflict("this email address has an account already; sign in instead".into()));
     }
@@ -77,11 +88,15 @@ pub fn sign_up(
         updated_at: now,
     };
     tx.put(&user)?;
-    if door == Door::Setup {
-        instance::claim(tx, user.id)?;
-    }
-    let organization = organization::found(tx, org, &user, &input.organization_name)?;
-    Ok((user, organization))
+    let change = match door {
+        Door::Invitation(ticket) => invitation::accept(tx, ticket, &user)?,
+        Door::Open => organization::found(tx, org, Some(&user), &input.organization_name)?.map(|_| ()),
+        Door::Setup => {
+            instance::claim(tx, user.id)?;
+            organization::found(tx, org, Some(&user), &input.organization_name)?.map(|_| ())
+        }
+    };
+    Ok((user, change))
 }
 
 /// A person and where they belong.

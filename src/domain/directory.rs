@@ -21,11 +21,15 @@ const KEPT_MAX: usize = 64;
 pub struct Listed {
     /// In its address.
     pub slug: String,
-    /// The organization's name, which the page itself shows.
+    /// The name that the page itself shows.
     pub name: String,
     /// The line above the page.
     pub rollup: Rollup,
 }
+
+/// How many words are looked at for each page that is wanted. Most show one: the others are older words of some page, or lead to one that is
+/// shut. Strangers ask, so that the looking has an end; a part may then be short, or empty, and there is more behind it all the same.
+const LOOKED_AT: usize = 4;
 
 /// So many public pages in the order of their addresses, from there on.
 ///
@@ -33,23 +37,30 @@ pub struct Listed {
 ///
 /// # Errors
 /// What the store says.
-pub fn list(view: &SystemView<'_>, limit: usize, after: Option<Cursor>) -> Result<Page<Listed>> {
-    let slugs = view.scan(Slug::BY_ORDER.of(()).limit(limit).after(after))?;
-    let mut items = Vec::with_capacity(slugs.items.len());
-    for slug in slugs.items {
-        match listed(&view.enter(slug.org_id), slug) {
-            Ok(listed) => items.push(listed),
-            // The name is still taken, but nothing is behind it any more.
-            Err(Error::NotFound) => {}
-            Err(other) => return Err(other),
+pub fn list(view: &SystemView<'_>, limit: usize, mut after: Option<Cursor>) -> Result<Page<Listed>> {
+    let mut items = Vec::with_capacity(limit);
+    for _ in 0..LOOKED_AT {
+        let slugs = view.scan(Slug::BY_ORDER.of(()).limit(limit - items.len()).after(after))?;
+        for slug in slugs.items {
+            items.extend(listed(&view.enter(slug.org_id), slug)?);
+        }
+        after = slugs.next;
+        if after.is_none() || items.len() == limit {
+            break;
         }
     }
-    Ok(Page { items, next: slugs.next })
+    Ok(Page { items, next: after })
 }
 
-fn listed(page: &OrgView<'_, Public>, slug: Slug) -> Result<Listed> {
-    let statuses: Vec<_> = page.services()?.into_iter().map(|service| service.status).collect();
-    Ok(Listed { slug: slug.slug, name: page.name()?, rollup: status::rollup(&statuses) })
+/// What is shown of a word: nothing of an older one, nor of a page that visitors do not find now.
+fn listed(view: &OrgView<'_, Public>, slug: Slug) -> Result<Option<Listed>> {
+    let page = match view.page(slug.page_id) {
+        Ok(page) if page.slug == slug.slug => page,
+        Ok(_) | Err(Error::NotFound) => return Ok(None),
+        Err(other) => return Err(other),
+    };
+    let statuses: Vec<_> = view.services()?.into_iter().map(|service| service.status).collect();
+    Ok(Some(Listed { slug: page.slug, name: page.name, rollup: status::rollup(&statuses) }))
 }
 
 /// Parts of the list as they were read a moment ago.
@@ -100,22 +111,25 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::{Actor, Edit};
+    use crate::access::{Actor, Administer, Edit};
     use crate::app::{App, Settings};
     use crate::clock::Clock;
     use crate::domain::account::{self, Door, SignUp};
-    use crate::domain::organization::OrgId;
+    use crate::domain::organization::{self, OrgId};
+    use crate::domain::page;
     use crate::domain::service::{self, NewService, Visibility};
+    use crate::domain::slug;
     use crate::domain::status::ServiceStatus::{self, MajorOutage, Operational};
     use crate::domain::text::Email;
+    use crate::event::Change;
     use crate::id::{Id, IdSource};
-    use crate::store::OrgTx;
+    use crate::store::{OrgTx, WideTx};
 
     async fn found(app: &App, number: u128, name: &str) -> OrgId {
         let org = Id::from_u128(number);
         let email = Email::parse("email", &format!("ada{number}@example.com")).unwrap();
         let input = SignUp { email, full_name: "Ada".into(), organization_name: name.into() };
-        app.system_change(Actor::System("test"), move |tx| account::sign_up(tx, org, input, "-".into(), Door::Open).map(|_| org))
+        app.system_change(Actor::System("test"), move |tx| account::sign_up(tx, org, input, "-".into(), &Door::Open).map(|_| org))
             .await
             .unwrap()
     }
@@ -149,6 +163,49 @@ mod tests {
         let expected =
             [row("empty", "Empty", "No data"), row("mill", "Mill", "Major System Outage"), row("zoo", "Zoo", "All Systems Operational")];
         assert_eq!(found, expected);
+    }
+
+    /// The slugs that are listed, read so many at a time.
+    async fn slugs(app: &App, limit: usize) -> Vec<String> {
+        let (mut found, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = app.system_read(move |view| list(view, limit, cursor)).await.unwrap();
+            assert!(page.items.len() <= limit);
+            found.extend(page.items.into_iter().map(|listed| listed.slug));
+            cursor = page.next;
+            if cursor.is_none() {
+                return found;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_suspended_or_deleted_is_not_listed_and_nothing_twice() {
+        let clock = Clock::manual(Timestamp::from_millis(1_700_000_000_000));
+        let (app, _news) = App::in_memory(clock, IdSource::seeded(1), Settings::default()).unwrap();
+        let mut orgs = Vec::new();
+        for (number, name) in (1..).zip(["Bakery", "Garage", "Mill", "Tower", "Zoo"]) {
+            orgs.push(found(&app, number, name).await);
+        }
+        assert_eq!(slugs(&app, 2).await, ["bakery", "garage", "mill", "tower", "zoo"]);
+
+        let system = Actor::System("test");
+        app.change_wide(system.clone(), orgs[0], |tx: &mut WideTx<'_, Administer>| organization::suspend(tx, true)).await.unwrap();
+        app.change_wide(system.clone(), orgs[2], |tx: &mut WideTx<'_, Administer>| organization::delete(tx, "Mill")).await.unwrap();
+        app.change_wide(system.clone(), orgs[4], |tx: &mut WideTx<'_, Edit>| {
+            let (org, page) = (tx.org(), page::own(&tx.inside())?);
+            slug::take(tx.system(), "aviary", org, page.id)?;
+            tx.inside().put(&page::Page { slug: "aviary".into(), ..page })?;
+            Ok(Change::nothing(()))
+        })
+        .await
+        .unwrap();
+        for limit in [1, 2, 50] {
+            assert_eq!(slugs(&app, limit).await, ["aviary", "garage", "tower"], "{limit} at a time");
+        }
+
+        app.change_wide(system, orgs[0], |tx: &mut WideTx<'_, Administer>| organization::suspend(tx, false)).await.unwrap();
+        assert_eq!(slugs(&app, 2).await, ["aviary", "bakery", "garage", "tower"]);
     }
 
     fn place(number: u128) -> Cursor {

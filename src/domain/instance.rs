@@ -41,6 +41,14 @@ pub fn operator(view: &SystemView<'_>) -> Result<Option<Id<User>>> {
     Ok(view.find(THE_ONE)?.map(|instance| instance.operator))
 }
 
+/// That this user is the operator.
+///
+/// # Errors
+/// `NotFound` for everyone else: to them the operator's side does not exist.
+pub fn operated_by(view: &SystemView<'_>, user: Id<User>) -> Result<()> {
+    if operator(view)? == Some(user) { Ok(()) } else { Err(Error::NotFound) }
+}
+
 /// Makes a user the operator. Of two who hold the same setup link, one wins.
 ///
 /// # Errors

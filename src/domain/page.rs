@@ -1,29 +1,76 @@
-//! Pages: what visitors see, as one value that every face is made from.
+//! Pages: their names, addresses, texts and logos; and what visitors see, as one value that every face is made from.
+//!
+//! | file | what |
+//! |---|---|
+//! | `page/view.rs` | [`PageView`]: a page as it stands at one moment |
+//! | `page/zone.rs` | the time zones in which days are cut |
 
-use std::time::Duration;
+#[cfg(test)]
+mod tests;
+mod view;
+mod zone;
 
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::public::{Public, PublicGroup, PublicIncident, PublicService};
-use super::status::{self, Rollup};
+use super::logo::{Logo, LogoFile};
+use super::{organization, slug, text};
+use crate::access::Edit;
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Check, Error, Result};
+use crate::event::{Change, Event, EventType};
 use crate::id::{Id, Kind};
-use crate::store::{Document, LogKind, OrgDocument, OrgView};
+use crate::store::{Document, OrgDocument, OrgTx, Reads, Scan, WideTx};
+pub use view::{DAYS, Day, PageView, Section, good_until, view};
+
+/// The most characters of a page's description.
+pub const DESCRIPTION_MAX: usize = 2_000;
 
 /// A public page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     /// Its id, and its public log's.
     pub id: Id<Page>,
-    /// Counts changes of this document.
+    /// Counts changes of what is written on it. A logo is none: whoever types a description is not late because somebody hung a picture.
     pub version: u64,
-    /// In its address, `/p/{slug}`.
+    /// In its address, `/p/{slug}`. Older words lead to it as well.
     pub slug: String,
+    /// A name of its own; without one it shows the organization's.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Markdown.
+    #[serde(default)]
+    pub description: String,
+    /// The IANA name of the zone in which its days are cut and its times are told.
+    #[serde(default = "utc")]
+    pub time_zone: String,
+    /// What it shows beside its name.
+    #[serde(default)]
+    pub logo: Option<LogoRef>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it was changed last; the epoch for one that was stored before this was noted.
+    #[serde(default = "unknown")]
+    pub updated_at: Timestamp,
+}
+
+/// Which logo a page shows; the image itself is in a document of its own, so that looking at a page does not read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogoRef {
+    /// Of the image's bytes, in hexadecimal digits: in its address, which so never shows another one.
+    pub hash: String,
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+}
+
+fn utc() -> String {
+    zone::UTC.to_owned()
+}
+
+fn unknown() -> Timestamp {
+    Timestamp::from_millis(0)
 }
 
 impl Kind for Page {
@@ -38,109 +85,127 @@ impl Document for Page {
 }
 impl OrgDocument for Page {}
 
-/// How many days of incidents a page shows, today included.
-pub const DAYS: i64 = 14;
+impl Page {
+    /// A page that says nothing of itself yet.
+    pub fn new(id: Id<Page>, slug: String, created_at: Timestamp) -> Self {
+        let (name, description, time_zone, logo) = (None, String::new(), utc(), None);
+        Self { id, version: 1, slug, name, description, time_zone, logo, created_at, updated_at: created_at }
+    }
 
-/// A page as it stands at one moment: the one thing that every face of it is made from.
-#[derive(Debug, Clone)]
-pub struct PageView {
-    /// Which.
-    pub page: PublicPage,
-    /// The line above everything.
-    pub rollup: Rollup,
-    /// Services in no group first, then the groups in their order; no empty ones.
-    pub sections: Vec<Section>,
-    /// Unresolved incidents, the latest begun first.
-    pub active: Vec<PublicIncident>,
-    /// The last days, newest first, with the incidents that ended then; fewer where there is too much to tell.
-    pub days: Vec<Day>,
-    /// The position in the page's log that this view shows: `<epoch>:<seq>`.
-    pub at: String,
-    /// That position's number.
-    pub seq: u64,
-    /// The time it was made for.
-    pub made_at: Timestamp,
+    /// The zone in which its days are cut.
+    pub fn zone(&self) -> TimeZone {
+        zone::named(&self.time_zone)
+    }
+
+    /// The next version of it, changed now.
+    fn next(&self, now: Timestamp) -> Self {
+        Self { version: self.version + 1, updated_at: now, ..self.clone() }
+    }
+
+    /// An event about it, by the name that it shows.
+    fn updated(&self, view: &impl Reads) -> Result<Event> {
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => view.get(view.org())?.name,
+        };
+        Ok(Event::page(EventType::PageUpdated, self.id, &name))
+    }
 }
 
-/// A page's name and address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicPage {
-    /// In its address.
-    pub slug: String,
-    /// The organization's name.
-    pub name: String,
-}
-
-/// Services shown together.
-#[derive(Debug, Clone)]
-pub struct Section {
-    /// `None` for those in no group.
-    pub group: Option<PublicGroup>,
-    /// In the order shown.
-    pub services: Vec<PublicService>,
-}
-
-/// One day of history.
-#[derive(Debug, Clone)]
-pub struct Day {
-    /// In UTC.
-    pub date: Date,
-    /// The latest ended first.
-    pub incidents: Vec<PublicIncident>,
-}
-
-/// Looks at a page as visitors may see it now.
+/// The organization's page: it has one.
 ///
 /// # Errors
-/// `NotFound` when the organization has no such page.
-pub fn view(view: &OrgView<'_, Public>, page: Id<Page>, epoch: &str) -> Result<PageView> {
-    let page = view.page(page)?;
-    let now = view.made_at();
-    let services = view.services()?;
-    let statuses: Vec<_> = services.iter().map(|service| service.status).collect();
-    let mut sections = vec![Section { group: None, services: Vec::new() }];
-    sections.extend(view.groups()?.into_iter().map(|group| Section { group: Some(group), services: Vec::new() }));
-    for service in services {
-        let place = sections.iter().position(|section| section.group.as_ref().map(|group| group.id) == service.group_id).unwrap_or(0);
-        sections[place].services.push(service);
-    }
-    sections.retain(|section| !section.services.is_empty());
-
-    let today = now.jiff().to_zoned(TimeZone::UTC).date();
-    let oldest = today.saturating_sub(jiff::Span::new().days(DAYS - 1));
-    let since = oldest
-        .to_zoned(TimeZone::UTC)
-        .map_or(now.minus(Duration::from_secs(14 * 86_400)), |start| Timestamp::from_millis(start.timestamp().as_millisecond()));
-    let mut days: Vec<Day> =
-        (0..DAYS).map(|back| Day { date: today.saturating_sub(jiff::Span::new().days(back)), incidents: Vec::new() }).collect();
-    let (closed, left_out) = view.closed_since(since)?;
-    if let Some(at) = left_out {
-        // A day that is not told of wholly must not read as a quiet one. Today is shown in any case.
-        let cut = at.jiff().to_zoned(TimeZone::UTC).date();
-        days.retain(|day| day.date > cut || day.date == today);
-    }
-    for incident in closed {
-        // By its end: what was said last belongs where visitors look first, also after weeks.
-        let date = incident.resolved_at.unwrap_or(incident.started_at).jiff().to_zoned(TimeZone::UTC).date();
-        if let Some(day) = days.iter_mut().find(|day| day.date == date) {
-            day.incidents.push(incident);
-        }
-    }
-    let seq = view.head(LogKind::Page(page.id.uuid()))?;
-    Ok(PageView {
-        page: PublicPage { slug: page.slug, name: view.name()? },
-        rollup: status::rollup(&statuses),
-        sections,
-        active: view.active()?,
-        days,
-        at: format!("{epoch}:{seq}"),
-        seq,
-        made_at: now,
-    })
+/// `NotFound` when the organization is gone.
+pub fn own(view: &impl Reads) -> Result<Page> {
+    view.scan(Scan::<Page>::all().limit(1))?.items.pop().ok_or(Error::NotFound)
 }
 
-/// When a page made now has to be made anew, since another day is "today": the next midnight, in UTC.
-pub fn good_until(now: Timestamp) -> Timestamp {
-    const DAY: i64 = 86_400_000;
-    Timestamp::from_millis((now.millis().div_euclid(DAY) + 1) * DAY)
+/// What may change of a page; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct PagePatch {
+    /// At most 100 characters; empty = the organization's name.
+    pub name: Option<String>,
+    /// In its address. The old word goes on leading here.
+    pub slug: Option<String>,
+    /// Markdown, at most 2,000 characters.
+    pub description: Option<String>,
+    /// An IANA name.
+    pub time_zone: Option<String>,
+}
+
+/// Changes what a page says of itself, and where it is.
+///
+/// # Errors
+/// `Invalid` naming each field; `Conflict` for an address that is taken; `Stale` when `expected` is not the present version.
+pub fn update(tx: &mut WideTx<'_, Edit>, patch: PagePatch, expected: Option<u64>) -> Result<Change<Page>> {
+    let before = own(&tx.inside())?;
+    organization::fresh(before.version, expected)?;
+    let mut check = Check::new();
+    let name = check.take(patch.name.map(|name| parse_name(&name)).transpose())?.flatten();
+    // A word that it has may be one that nobody could choose: those that are made of a name are not held to the same rules.
+    let word = patch.slug.filter(|word| word.trim() != before.slug);
+    let word = check.take(word.map(|word| slug::parse("slug", &word)).transpose())?.flatten();
+    let description = patch.description.map(|text| text::paragraphs("description", &text, 0, DESCRIPTION_MAX));
+    let description = check.take(description.transpose())?.flatten();
+    let time_zone = check.take(patch.time_zone.map(|name| zone::parse("time_zone", &name)).transpose())?.flatten();
+    check.done()?;
+
+    let mut after = before.next(tx.now());
+    after.name = name.unwrap_or(after.name);
+    after.slug = word.unwrap_or(after.slug);
+    after.description = description.unwrap_or(after.description);
+    after.time_zone = time_zone.unwrap_or(after.time_zone);
+    let event = after
+        .updated(&tx.inside())?
+        .change("name", &before.name, &after.name)
+        .change("slug", &before.slug, &after.slug)
+        .change("description", &before.description, &after.description)
+        .change("time_zone", &before.time_zone, &after.time_zone);
+    if event.is_empty() {
+        return Ok(Change::nothing(before));
+    }
+    if after.slug != before.slug {
+        let org = tx.org();
+        slug::take(tx.system(), &after.slug, org, after.id)?;
+    }
+    tx.inside().put(&after)?;
+    Ok(Change::of(after, event))
+}
+
+/// Nothing typed is no name of its own.
+fn parse_name(name: &str) -> Result<Option<String>> {
+    if name.trim().is_empty() { Ok(None) } else { organization::parse_name("name", name).map(Some) }
+}
+
+/// Shows this logo from now on.
+///
+/// # Errors
+/// What the store says.
+pub fn set_logo(tx: &mut OrgTx<'_, Edit>, logo: Logo) -> Result<Change<Page>> {
+    let before = own(tx)?;
+    if before.logo.as_ref() == Some(logo.reference()) {
+        return Ok(Change::nothing(before));
+    }
+    let after = Page { logo: Some(logo.reference().clone()), updated_at: tx.now(), ..before.clone() };
+    tx.put(&LogoFile::of(after.id, logo))?;
+    tx.put(&after)?;
+    // One that takes another's place changes no word of it, and is news all the same.
+    let event = after.updated(tx)?.without("logo", before.logo.is_some()).with("logo", true);
+    Ok(Change::of(after, event))
+}
+
+/// Shows no logo any more.
+///
+/// # Errors
+/// What the store says.
+pub fn remove_logo(tx: &mut OrgTx<'_, Edit>) -> Result<Change<Page>> {
+    let before = own(tx)?;
+    if before.logo.is_none() {
+        return Ok(Change::nothing(before));
+    }
+    let after = Page { logo: None, updated_at: tx.now(), ..before.clone() };
+    tx.delete(LogoFile::id_of(after.id));
+    tx.put(&after)?;
+    let event = after.updated(tx)?.change("logo", true, false);
+    Ok(Change::of(after, event))
 }

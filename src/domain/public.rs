@@ -8,18 +8,22 @@
 //! - A group is seen while it holds a service that is seen.
 //! - What is deleted is seen no more until it is restored; but a public service's name stays where incidents speak of it.
 //! - Actors and authors are never seen.
+//! - The organization's name is seen where a page shows it, and not where the page has a name of its own.
+//! - Of an organization that is suspended or deleted, no page is seen.
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::group::Group;
 use super::incident::{self, Incident, Update, Which};
+use super::logo::LogoFile;
 use super::organization::Organization;
-use super::page::Page;
+use super::page::{LogoRef, Page};
 use super::service::{self, Service};
 use super::status::{Impact, IncidentStatus, ServiceStatus};
 use crate::access::Read;
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::store::{OrgView, Reads};
 
@@ -32,8 +36,27 @@ const HISTORY_MAX: usize = 200;
 /// The most incidents looked at to find them among private ones.
 const LOOKED_AT_MAX: usize = 2_000;
 
-/// The unresolved incidents of a view, private ones among them.
-pub(super) struct Unresolved(Vec<Incident>);
+/// A page as visitors see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicPage {
+    /// In its address.
+    pub slug: String,
+    /// Its own name, or the organization's.
+    pub name: String,
+    /// Markdown.
+    pub description: String,
+    /// In which its days are cut.
+    pub zone: TimeZone,
+    /// Its logo, if it has one.
+    pub logo: Option<LogoRef>,
+}
+
+impl PublicPage {
+    /// The IANA name of its zone.
+    pub fn zone_name(&self) -> &str {
+        self.zone.iana_name().unwrap_or("UTC")
+    }
+}
 
 /// A group as visitors see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -114,22 +137,43 @@ impl OrgView<'_, Public> {
         self.all().now()
     }
 
-    /// The organization's name, which is its page's.
-    ///
-    /// # Errors
-    /// `NotFound` when the organization is gone.
-    pub fn name(&self) -> Result<String> {
-        let all = self.all();
-        let organization: Organization = all.get(all.org())?;
-        Ok(organization.name)
-    }
-
     /// A page of the organization.
     ///
     /// # Errors
-    /// `NotFound`.
-    pub fn page(&self, id: Id<Page>) -> Result<Page> {
-        self.all().get(id)
+    /// `NotFound` when it has no such page, and while it is suspended or deleted: then visitors see nothing at all.
+    pub fn page(&self, id: Id<Page>) -> Result<PublicPage> {
+        if !self.organization()?.is_some_and(|organization| organization.is_open()) {
+            return Err(Error::NotFound);
+        }
+        self.described(id)?.ok_or(Error::NotFound)
+    }
+
+    /// A page's logo, PNG, if it is the one with this hash.
+    ///
+    /// # Errors
+    /// As [`page`](Self::page); `NotFound` for any other hash.
+    pub fn logo(&self, page: Id<Page>, hash: &str) -> Result<Vec<u8>> {
+        self.page(page)?.logo.filter(|logo| logo.hash == hash).ok_or(Error::NotFound)?;
+        Ok(self.all().get(LogoFile::id_of(page))?.png)
+    }
+
+    /// What a page says of itself, whether or not it can be looked at: for the page's log, which goes on while the organization is suspended.
+    pub(super) fn described(&self, id: Id<Page>) -> Result<Option<PublicPage>> {
+        let (Some(page), Some(organization)) = (self.all().find(id)?, self.organization()?) else { return Ok(None) };
+        let zone = page.zone();
+        let Page { slug, name, description, logo, .. } = page;
+        Ok(Some(PublicPage { slug, name: name.unwrap_or(organization.name), description, zone, logo }))
+    }
+
+    /// The organization's name, if one of its pages shows it.
+    pub(super) fn organization_name(&self) -> Result<Option<String>> {
+        let is_shown = self.pages()?.iter().any(|page| page.name.is_none());
+        Ok(self.organization()?.filter(|_| is_shown).map(|organization| organization.name))
+    }
+
+    fn organization(&self) -> Result<Option<Organization>> {
+        let all = self.all();
+        all.find(all.org())
     }
 
     /// The services visitors see, in their order.
@@ -138,7 +182,7 @@ impl OrgView<'_, Public> {
     /// What the store says.
     pub fn services(&self) -> Result<Vec<PublicService>> {
         let all = service::list(&self.all(), |scan| scan)?.items;
-        Ok(all.into_iter().filter(|state| state.service.is_public()).map(|state| shown(state.service, state.status)).collect())
+        Ok(all.into_iter().filter(|state| state.service.is_public()).map(|state| shown(state.service)).collect())
     }
 
     /// The service, if visitors see it.
@@ -146,21 +190,8 @@ impl OrgView<'_, Public> {
     /// # Errors
     /// What the store says.
     pub fn service(&self, id: Id<Service>) -> Result<Option<PublicService>> {
-        self.service_among(&self.unresolved()?, id)
-    }
-
-    /// The unresolved incidents, for looking at several services.
-    pub(super) fn unresolved(&self) -> Result<Unresolved> {
-        service::open_incidents(&self.all()).map(Unresolved)
-    }
-
-    /// The service, if visitors see it, these being the unresolved incidents.
-    pub(super) fn service_among(&self, open: &Unresolved, id: Id<Service>) -> Result<Option<PublicService>> {
         let found = self.all().find(id)?.filter(|service: &Service| service.is_public() && service.deleted_at.is_none());
-        Ok(found.map(|service| {
-            let status = service::effective_among(&open.0, &service);
-            shown(service, status)
-        }))
+        Ok(found.map(shown))
     }
 
     /// Whether visitors may read this service's name: they see it, or saw it until it was deleted.
@@ -300,7 +331,8 @@ impl OrgView<'_, Public> {
     }
 }
 
-fn shown(service: Service, status: ServiceStatus) -> PublicService {
+fn shown(service: Service) -> PublicService {
+    let status = service.status();
     let Service { id, name, description, group_id, position, .. } = service;
     PublicService { id, name, description, status, group_id, position }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::page::Page;
-use super::public::{Public, PublicIncident, PublicService, Unresolved};
+use super::public::{Public, PublicIncident, PublicPage, PublicService};
 use super::service::Service;
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -47,7 +47,6 @@ struct Facts {
 /// # Errors
 /// What the store says.
 pub fn project(before: &OrgView<'_, Public>, after: &OrgView<'_, Public>, events: &[Event], at: Timestamp) -> Result<Vec<PublicEvent>> {
-    let (before, after) = (&Side::of(before)?, &Side::of(after)?);
     let mut public = Vec::new();
     let mut done: Vec<Target> = Vec::new();
     for event in events {
@@ -73,26 +72,10 @@ pub fn project(before: &OrgView<'_, Public>, after: &OrgView<'_, Public>, events
                 public.extend(told);
                 public.extend(of_services(before, after, &event.services, EventType::ServiceUpdated, at)?);
             }
-            Target::Organization(_) | Target::Group(_) | Target::Incident(_) => public.extend(told),
+            _ => public.extend(told),
         }
     }
     Ok(public)
-}
-
-/// The organization before or after, with what is looked at for every service read once.
-struct Side<'v, 'a> {
-    view: &'v OrgView<'a, Public>,
-    open: Unresolved,
-}
-
-impl<'v, 'a> Side<'v, 'a> {
-    fn of(view: &'v OrgView<'a, Public>) -> Result<Self> {
-        Ok(Self { view, open: view.unresolved()? })
-    }
-
-    fn service(&self, id: Id<Service>) -> Result<Option<PublicService>> {
-        self.view.service_among(&self.open, id)
-    }
 }
 
 /// The pages whose logs get it: all of the organization's.
@@ -109,8 +92,8 @@ fn keys(event: &Event) -> Vec<String> {
 
 /// What visitors notice of these services, each told once.
 fn of_services(
-    before: &Side<'_, '_>,
-    after: &Side<'_, '_>,
+    before: &OrgView<'_, Public>,
+    after: &OrgView<'_, Public>,
     services: &[Id<Service>],
     kind: EventType,
     at: Timestamp,
@@ -124,7 +107,7 @@ fn of_services(
 
 /// What a service takes with it that nobody asked to change: the group that it is the first or the last public one of, and, where it appears or
 /// disappears, the incidents that touch nothing else that is public.
-fn knock_on(before: &Side<'_, '_>, after: &Side<'_, '_>, service: Id<Service>, at: Timestamp) -> Result<Vec<PublicEvent>> {
+fn knock_on(before: &OrgView<'_, Public>, after: &OrgView<'_, Public>, service: Id<Service>, at: Timestamp) -> Result<Vec<PublicEvent>> {
     let mut public = Vec::new();
     let (old, new) = (before.service(service)?, after.service(service)?);
     let group = |service: &Option<PublicService>| service.as_ref().and_then(|service| service.group_id);
@@ -133,8 +116,8 @@ fn knock_on(before: &Side<'_, '_>, after: &Side<'_, '_>, service: Id<Service>, a
             public.extend(difference(before, after, Target::Group(group), &[(EventType::GroupUpdated, Vec::new())], at)?);
         }
     }
-    if before.view.may_name(service)? != after.view.may_name(service)? {
-        for incident in after.view.touching(service)? {
+    if before.may_name(service)? != after.may_name(service)? {
+        for incident in after.touching(service)? {
             public.extend(difference(before, after, Target::Incident(incident), &[(EventType::IncidentUpdated, Vec::new())], at)?);
         }
     }
@@ -143,8 +126,8 @@ fn knock_on(before: &Side<'_, '_>, after: &Side<'_, '_>, service: Id<Service>, a
 
 /// What visitors notice of one thing. `kinds` are the organization's events about it, each with the fields it speaks of; the last one also takes the rest.
 fn difference(
-    before: &Side<'_, '_>,
-    after: &Side<'_, '_>,
+    before: &OrgView<'_, Public>,
+    after: &OrgView<'_, Public>,
     target: Target,
     kinds: &[(EventType, Vec<String>)],
     at: Timestamp,
@@ -166,12 +149,12 @@ fn difference(
         (None, Some(new)) => {
             let (mut was, mut is) = (Map::new(), new.fields.clone());
             effects(&mut was, &mut is)?;
-            Ok(vec![make(appeared(target), &new.name, was, is)])
+            Ok(appeared(target).map(|kind| make(kind, &new.name, was, is)).into_iter().collect())
         }
         (Some(old), None) => {
             let (mut was, mut is) = (Map::new(), Map::new());
             effects(&mut was, &mut is)?;
-            Ok(vec![make(disappeared(target), &old.name, was, is)])
+            Ok(disappeared(target).map(|kind| make(kind, &old.name, was, is)).into_iter().collect())
         }
         (Some(old), Some(new)) => {
             let (mut was, mut is) = changed(&old.fields, &new.fields);
@@ -195,30 +178,33 @@ fn difference(
     }
 }
 
-fn appeared(target: Target) -> EventType {
+/// `None` for what never comes into visitors' sight: people are not seen, and a page comes with its organization.
+fn appeared(target: Target) -> Option<EventType> {
     match target {
-        Target::Organization(_) => EventType::OrganizationCreated,
-        Target::Service(_) => EventType::ServiceCreated,
-        Target::Group(_) => EventType::GroupCreated,
-        Target::Incident(_) => EventType::IncidentOpened,
+        Target::Organization(_) => Some(EventType::OrganizationCreated),
+        Target::Service(_) => Some(EventType::ServiceCreated),
+        Target::Group(_) => Some(EventType::GroupCreated),
+        Target::Incident(_) => Some(EventType::IncidentOpened),
+        Target::Page(_) | Target::Member(_) | Target::Invitation(_) => None,
     }
 }
 
-/// One word for "deleted" and "made private": visitors must not be able to tell.
-fn disappeared(target: Target) -> EventType {
+/// One word for "deleted" and "made private": visitors must not be able to tell. `None` for what does not go while anyone can look.
+fn disappeared(target: Target) -> Option<EventType> {
     match target {
-        Target::Organization(_) => EventType::OrganizationUpdated,
-        Target::Service(_) => EventType::ServiceDeleted,
-        Target::Group(_) => EventType::GroupDeleted,
-        Target::Incident(_) => EventType::IncidentDeleted,
+        Target::Service(_) => Some(EventType::ServiceDeleted),
+        Target::Group(_) => Some(EventType::GroupDeleted),
+        Target::Incident(_) => Some(EventType::IncidentDeleted),
+        Target::Organization(_) | Target::Page(_) | Target::Member(_) | Target::Invitation(_) => None,
     }
 }
 
-fn facts(side: &Side<'_, '_>, target: Target) -> Result<Option<Facts>> {
-    let view = side.view;
+fn facts(view: &OrgView<'_, Public>, target: Target) -> Result<Option<Facts>> {
     Ok(match target {
-        Target::Organization(_) => view.name().ok().map(|name| Facts { fields: fields(&json!({ "name": name }), &[]), name }),
-        Target::Service(id) => match side.service(id)? {
+        Target::Organization(_) => view.organization_name()?.map(|name| Facts { fields: fields(&json!({ "name": name }), &[]), name }),
+        Target::Page(id) => view.described(id)?.map(|page| Facts { fields: said(&page), name: page.name }),
+        Target::Member(_) | Target::Invitation(_) => None,
+        Target::Service(id) => match view.service(id)? {
             None => None,
             Some(service) => {
                 let mut fields = fields(&service, &["id", "group_id"]);
@@ -231,6 +217,12 @@ fn facts(side: &Side<'_, '_>, target: Target) -> Result<Option<Facts>> {
         Target::Group(id) => view.group(id)?.map(|group| Facts { fields: fields(&group, &["id"]), name: group.name }),
         Target::Incident(id) => view.incident(id)?.map(|incident| Facts { fields: fields(&incident, &["id"]), name: incident.title }),
     })
+}
+
+/// What is told of a page: not its address, by one of which whoever listens has come, and not its logo, which is a picture.
+fn said(page: &PublicPage) -> Map<String, Value> {
+    let facts = json!({ "name": page.name, "description": page.description, "time_zone": page.zone_name() });
+    fields(&facts, &[])
 }
 
 fn fields(value: &impl Serialize, without: &[&str]) -> Map<String, Value> {
@@ -268,7 +260,12 @@ fn part(map: Map<String, Value>, takes: impl Fn(&str) -> bool) -> (Map<String, V
 }
 
 /// The services whose status visitors now see differently, as far as they see that the incident touches them.
-fn effects(before: &Side<'_, '_>, after: &Side<'_, '_>, old: Option<&Facts>, new: Option<&Facts>) -> Result<(Vec<Value>, Vec<Value>)> {
+fn effects(
+    before: &OrgView<'_, Public>,
+    after: &OrgView<'_, Public>,
+    old: Option<&Facts>,
+    new: Option<&Facts>,
+) -> Result<(Vec<Value>, Vec<Value>)> {
     let mut touched: HashSet<Id<Service>> = HashSet::new();
     let mut order = Vec::new();
     for affected in [old, new].into_iter().flatten().filter_map(|facts| facts.fields.get("affected")?.as_array()).flatten() {
@@ -301,7 +298,14 @@ pub fn revisit(view: &OrgView<'_, Public>, mut event: Value) -> Result<Option<Va
     let gone = [EventType::ServiceDeleted, EventType::GroupDeleted, EventType::IncidentDeleted].iter().any(|word| word.as_str() == kind);
     let id = event["subject"]["id"].as_str().unwrap_or_default().to_owned();
     let (visible, nameable) = match event["subject"]["kind"].as_str() {
-        Some("organization") => (true, true),
+        Some("organization") => both(view.organization_name()?.is_some()),
+        Some("page") => {
+            let page = id.parse().ok().map(|id| view.described(id)).transpose()?.flatten();
+            if let Some(page) = &page {
+                as_it_is_now(&mut event, page);
+            }
+            both(page.is_some())
+        }
         Some("service") => match id.parse() {
             Ok(id) => (view.service(id)?.is_some(), view.may_name(id)?),
             Err(_) => (false, false),
@@ -361,6 +365,18 @@ fn as_it_reads_now(event: &mut Value, incident: &PublicIncident) {
                 }
                 None => false,
             });
+        }
+    }
+}
+
+/// Puts what a page says now into an event about it: an earlier name or text is as little told again as an earlier title.
+fn as_it_is_now(event: &mut Value, page: &PublicPage) {
+    event["subject"]["name"] = json!(page.name);
+    event["data"]["before"] = json!({});
+    let now = said(page);
+    if let Some(fields) = event["data"]["after"].as_object_mut() {
+        for (field, value) in fields.iter_mut() {
+            *value = now.get(field).cloned().unwrap_or_default();
         }
     }
 }

@@ -6,9 +6,33 @@ use serde_json::{Value, json};
 
 use super::group;
 use super::incident::{self, Details, IncidentPatch};
+use super::organization::{self, OrganizationPatch};
+use super::page::{self, PagePatch};
 use super::service::{self, ServicePatch, Visibility};
 use super::status::{Impact, IncidentStatus, ServiceStatus::*};
 use super::testing::TestOrg;
+use crate::access::{Actor, Administer, Permission};
+use crate::error::{Error, Result};
+use crate::event::Change;
+use crate::store::WideTx;
+
+fn wide<P: Permission, T: Send + 'static>(
+    org: &TestOrg,
+    op: impl FnOnce(&mut WideTx<'_, P>) -> Result<Change<T>> + Send + 'static,
+) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(org.app.change_wide(Actor::System("test"), org.org, op))
+}
+
+fn rename(org: &TestOrg, name: &str) {
+    let patch = OrganizationPatch { name: Some(name.into()), ..OrganizationPatch::default() };
+    wide(org, move |tx| organization::update(tx, patch, None)).unwrap();
+}
+
+fn describe(org: &TestOrg, name: &str, description: &str) {
+    let patch = PagePatch { name: Some(name.into()), description: Some(description.into()), ..PagePatch::default() };
+    wide(org, move |tx| page::update(tx, patch, None)).unwrap();
+}
 
 fn types(events: &[Value]) -> Vec<&str> {
     events.iter().map(|event| event["type"].as_str().unwrap()).collect()
@@ -369,4 +393,81 @@ fn what_became_private_meanwhile_comes_back_unheard() {
     org.change(move |tx| incident::restore(tx, incident)).unwrap();
     assert_eq!(org.new_logs().1.len(), 0);
     assert!(!everything(&mut org).contains("Ledger"));
+}
+
+#[test]
+fn of_a_page_its_name_its_text_and_its_zone_are_told_and_nothing_else() {
+    let mut org = TestOrg::new();
+    let before = org.page().seq;
+    let patch = PagePatch { slug: Some("acme-status".into()), ..PagePatch::default() };
+    wide(&org, move |tx| page::update(tx, patch, None)).unwrap();
+    assert_eq!(types(&org.new_logs().0), ["page.updated"]);
+    assert_eq!((org.page().seq, org.page().page.slug.as_str()), (before, "acme-status"), "a page that moves tells nothing");
+
+    let patch = PagePatch {
+        name: Some("Acme Cloud".into()),
+        slug: Some("acme-cloud".into()),
+        description: Some("What we run.".into()),
+        time_zone: Some("Europe/Berlin".into()),
+    };
+    wide(&org, move |tx| page::update(tx, patch, None)).unwrap();
+    let (_, heard) = org.new_logs();
+    assert_eq!(types(&heard), ["page.updated"]);
+    assert_eq!((&heard[0]["subject"]["kind"], &heard[0]["subject"]["name"]), (&json!("page"), &json!("Acme Cloud")));
+    let data = json!({
+        "before": { "name": "Acme", "description": "", "time_zone": "UTC" },
+        "after": { "name": "Acme Cloud", "description": "What we run.", "time_zone": "Europe/Berlin" },
+    });
+    assert_eq!(heard[0]["data"], data);
+    assert!(heard[0].get("actor").is_none());
+}
+
+#[test]
+fn an_earlier_text_of_a_page_is_not_told_again() {
+    let mut org = TestOrg::new();
+    describe(&org, "Acme Skunkworks", "Call Eve at home.");
+    describe(&org, "Acme Cloud", "Call the office.");
+    let replay = format!("{:?}", org.replay());
+    assert!(!replay.contains("Skunkworks") && !replay.contains("at home"), "{replay}");
+    assert!(replay.contains("Acme Cloud") && replay.contains("Call the office."), "{replay}");
+    assert!(everything(&mut org).contains("Call the office."));
+}
+
+#[test]
+fn the_organizations_name_is_told_only_where_a_page_shows_it() {
+    let mut org = TestOrg::new();
+    rename(&org, "Acme Group");
+    assert_eq!(types(&org.new_logs().1), ["organization.updated"]);
+    assert_eq!(org.page().page.name, "Acme Group");
+
+    describe(&org, "Status", "");
+    assert_eq!(types(&org.new_logs().1), ["page.updated"]);
+    rename(&org, "Secret Holding");
+    assert_eq!(org.new_logs().1.len(), 0);
+    assert_eq!(org.page().page.name, "Status");
+    let all = everything(&mut org);
+    assert!(!all.contains("Secret Holding") && !all.contains("Acme Group"), "{all}");
+
+    describe(&org, "", "");
+    let (_, heard) = org.new_logs();
+    assert_eq!((types(&heard), &heard[0]["data"]["after"]), (vec!["page.updated"], &json!({ "name": "Secret Holding" })));
+}
+
+#[test]
+fn nothing_is_seen_of_an_organization_that_is_suspended_or_deleted_and_nothing_is_said_of_it() {
+    let mut org = TestOrg::new().with_service("API", Operational);
+    let seq = org.page().seq;
+    let id = org.read(|view| page::own(view).map(|page| page.id));
+    let look = |org: &TestOrg| {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(org.app.read_public(org.org, move |view| page::view(view, id, "e").map(|page| page.seq)))
+    };
+    for (suspended, seen) in [(true, Err(Error::NotFound)), (false, Ok(seq))] {
+        wide(&org, move |tx: &mut WideTx<'_, Administer>| organization::suspend(tx, suspended)).unwrap();
+        assert_eq!(look(&org), seen);
+        assert_eq!(org.new_logs().1.len(), 0);
+    }
+    wide(&org, |tx: &mut WideTx<'_, Administer>| organization::delete(tx, "Acme")).unwrap();
+    assert_eq!(look(&org), Err(Error::NotFound));
+    assert_eq!(org.new_logs().1.len(), 0);
 }

@@ -63,6 +63,8 @@ pub struct Lifetime {
 const SEEN_EVERY: Duration = Duration::from_secs(3_600);
 /// How many ended sessions one sign-in clears away.
 const CLEAR: usize = 20;
+/// The most sessions of one person. A program that signs in for each thing it does must not fill the store, nor a list that is shown whole.
+const MOST: usize = 200;
 
 /// From where someone signs in.
 #[derive(Debug, Clone, Default)]
@@ -73,7 +75,7 @@ pub struct Origin {
     pub user_agent: String,
 }
 
-/// Begins a session; a sign-in always gets a new one.
+/// Begins a session; a sign-in always gets a new one. Of somebody with too many the oldest end: to refuse the new one would lock them out.
 ///
 /// # Errors
 /// What the store says.
@@ -81,6 +83,11 @@ pub fn begin(tx: &mut SystemTx<'_>, user: Id<User>, lifetime: Lifetime, origin: 
     let now = tx.now();
     for ended in tx.scan(Session::BY_END.of(()).limit(CLEAR))?.items.into_iter().filter(|session| session.expires_at <= now) {
         end(tx, ended.id);
+    }
+    if let Some(last) = tx.scan(Session::BY_USER.of(user).newest().limit(MOST - 1))?.next {
+        for oldest in tx.scan(Session::BY_USER.of(user).newest().after(Some(last)))?.items {
+            end(tx, oldest.id);
+        }
     }
     let user_agent = origin.user_agent.chars().filter(|c| !c.is_control()).take(200).collect();
     let expires_at = now.plus(lifetime.absolute);
@@ -95,7 +102,7 @@ pub fn begin(tx: &mut SystemTx<'_>, user: Id<User>, lifetime: Lifetime, origin: 
 /// # Errors
 /// What the store says.
 pub fn live_of(view: &SystemView<'_>, user: Id<User>, lifetime: Lifetime) -> Result<Vec<Session>> {
-    let mut sessions = view.scan(Session::BY_USER.of(user))?.items;
+    let mut sessions = view.scan(Session::BY_USER.of(user).newest().limit(MOST))?.items;
     sessions.retain(|session| is_live(session, lifetime, view.now()));
     // `seen_at` is kept to the hour, so that many are equal.
     sessions.sort_by_key(|session| std::cmp::Reverse((session.seen_at, session.created_at, session.id)));
@@ -153,4 +160,57 @@ pub fn end_others(tx: &mut SystemTx<'_>, user: Id<User>, but: Option<Id<Session>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Actor;
+    use crate::app::{App, Settings};
+    use crate::clock::Clock;
+    use crate::id::IdSource;
+
+    const LIFETIME: Lifetime = Lifetime { idle: Duration::from_secs(14 * 86_400), absolute: Duration::from_secs(90 * 86_400) };
+
+    /// Somebody signs in, a second after whoever did last.
+    async fn enter(app: &App, user: Id<User>) -> Id<Session> {
+        app.clock().advance(Duration::from_secs(1));
+        let begun = app.system_change(Actor::System("test"), move |tx| begin(tx, user, LIFETIME, &Origin::default()));
+        begun.await.unwrap().id
+    }
+
+    async fn live(app: &App, user: Id<User>) -> Vec<Id<Session>> {
+        let sessions = app.system_read(move |view| live_of(view, user, LIFETIME)).await.unwrap();
+        sessions.into_iter().map(|session| session.id).collect()
+    }
+
+    #[tokio::test]
+    async fn of_too_many_the_oldest_end_and_nobody_elses() {
+        let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
+        let (app, mut news) = App::in_memory(clock, IdSource::seeded(5), Settings::default()).unwrap();
+        let (ada, eve) = (Id::from_u128(1), Id::from_u128(2));
+        let eves = enter(&app, eve).await;
+        let mut adas = Vec::new();
+        for _ in 0..MOST {
+            adas.push(enter(&app, ada).await);
+        }
+        let mut hear = || {
+            let mut signals = Vec::new();
+            while let Ok(committed) = news.try_recv() {
+                signals.extend(committed.signals);
+            }
+            signals
+        };
+        assert_eq!((live(&app, ada).await.len(), hear()), (MOST, Vec::new()));
+
+        for number in 0..2 {
+            let oldest = adas[number];
+            adas.push(enter(&app, ada).await);
+            // What was opened through it is closed, too.
+            assert_eq!(hear(), [Signal::SessionEnded(oldest)]);
+        }
+        let latest_first: Vec<_> = adas[2..].iter().rev().copied().collect();
+        assert_eq!(live(&app, ada).await, latest_first);
+        assert_eq!(live(&app, eve).await, [eves]);
+    }
 }

@@ -41,7 +41,7 @@ impl TestOrg {
         runtime
             .block_on(app.system_change(Actor::System("test"), move |tx| {
                 let earlier = tx.writes_so_far();
-                let (_, change) = account::sign_up(tx, org, input, "-".into(), Door::Open)?;
+                let (_, change) = account::sign_up(tx, org, input, "-".into(), &Door::Open)?;
                 let actor = Actor::System("test").describe();
                 crate::app::record(&mut tx.enter::<crate::access::Administer>(org), &earlier, &actor, &change.events)?;
                 Ok(())

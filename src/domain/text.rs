@@ -7,7 +7,12 @@ use crate::error::{Error, Result};
 /// The most characters of a Markdown message.
 pub const MESSAGE_MAX: usize = 20_000;
 
-/// One line of text: trimmed, without control characters, `min` to `max` characters long.
+/// Embeddings, overrides and isolates (Unicode Standard Annex 9): they reach beyond the text that they stand in, and turn what others wrote.
+pub(crate) fn steers_writing(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// One line of text: trimmed, without control characters and those that steer the direction of writing, `min` to `max` characters long.
 ///
 /// # Errors
 /// `Invalid` naming the field.
@@ -15,6 +20,9 @@ pub fn line(field: &str, text: &str, min: usize, max: usize) -> Result<String> {
     let text = text.trim();
     if text.chars().any(char::is_control) {
         return Err(Error::invalid(field, "must be one line without control characters"));
+    }
+    if text.chars().any(steers_writing) {
+        return Err(Error::invalid(field, "must not have hidden characters that turn the direction of writing"));
     }
     if !(min..=max).contains(&text.chars().count()) {
         return Err(Error::invalid(field, format!("must be {min} to {max} characters long")));
@@ -132,6 +140,13 @@ mod tests {
             assert!(line("name", bad, 1, 200).is_err(), "{bad:?}");
         }
         assert_eq!(line("name", &"é".repeat(200), 1, 200).unwrap().chars().count(), 200);
+        for steering in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}') {
+            assert!(line("name", &format!("a{steering}b"), 1, 200).is_err(), "{steering:?}");
+        }
+        // What is written from right to left needs none of them, and the marks beside it reach nowhere.
+        for fine in ["حالة الخدمة", "שירות API", "a\u{200f}b\u{200e}c"] {
+            assert_eq!(line("name", fine, 1, 200).unwrap(), fine);
+        }
         assert_eq!(paragraphs("message", "a\r\nb\u{9}c ", 1, 10).unwrap(), "a\nb\tc");
         assert!(paragraphs("message", "a\u{0}", 1, 10).is_err());
     }

@@ -26,6 +26,7 @@ async fn join(app: &App, name: &str) -> String {
         full_name: name.into(),
         organization_name: "Acme".into(),
         setup_token: None,
+        invite_token: None,
     };
     app.sign_up(input, HERE, Origin::default()).await.unwrap().token
 }
@@ -122,4 +123,27 @@ async fn another_name_is_a_good_one_or_none() {
     assert_eq!(app.rename(&ada, "Ada Lovelace".into()).await.unwrap().full_name, "Ada Lovelace");
     assert!(matches!(app.rename(&ada, String::new()).await, Err(Error::Invalid(_))));
     assert_eq!(held(&app, &token).await.user.full_name, "Ada Lovelace");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_address_takes_the_work_of_a_known_one() {
+    let (app, _news) = open_instance();
+    join(&app, "ada").await;
+    let attempt = |name: &str| {
+        let (app, email) = (app.clone(), format!("{name}@example.com"));
+        async move { app.sign_in(&email, "wrong-otter-plinth".into(), HERE, Origin::default()).await.err() }
+    };
+    // Once for the hash that stands in for the one that is not there.
+    assert_eq!(attempt("nobody").await, Some(Error::Unauthenticated));
+
+    // Nobody is answered while all cores are taken from hashing. The clock jumps when everybody waits, and not while somebody works.
+    let cores = u32::try_from(app.0.hashing.available_permits()).unwrap();
+    let taken = app.0.hashing.acquire_many(cores).await.unwrap();
+    for name in ["ada", "nobody"] {
+        assert_eq!(tokio::time::timeout(HOUR, attempt(name)).await.ok(), None, "{name} was answered without a hash");
+    }
+    drop(taken);
+    for name in ["ada", "nobody"] {
+        assert_eq!(attempt(name).await, Some(Error::Unauthenticated), "{name}");
+    }
 }
