@@ -4,16 +4,16 @@
 
 use poem::Request;
 
-use super::hub::Room;
+use super::hub::{Identity, Room};
 use super::protocol::{Person, RoomName};
-use crate::access::{Actor, Read};
+use crate::access::{Actor, Read, Role};
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::domain::incident::{self, Incident};
-use crate::domain::organization::OrgId;
+use crate::domain::organization::{self, OrgId, Organization};
 use crate::domain::session::{self, Lifetime, Session};
 use crate::domain::user::User;
-use crate::domain::{account, member, slug};
+use crate::domain::{account, slug};
 use crate::error::{Error, Result};
 use crate::http::RequestId;
 use crate::id::Id;
@@ -71,9 +71,9 @@ impl Visitor {
         Self { member: None, request_id: None }
     }
 
-    /// The session whose end closes the connection.
-    pub(super) fn session(&self) -> Option<Id<Session>> {
-        self.member.as_ref().map(|member| member.session)
+    /// Whose end of session or change of role closes the connection.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.member.as_ref().map(|member| Identity { session: member.session, user: member.user })
     }
 
     /// Opens the rooms, all of them or none.
@@ -128,23 +128,33 @@ fn open(view: &SystemView<'_>, user: Option<Id<User>>, name: &RoomName) -> Resul
     match (name, user) {
         (RoomName::Page(slug), _) => {
             let found = slug::find(view, slug)?.ok_or(Error::NotFound)?;
+            view.enter::<Read>(found.org_id).find(found.org_id)?.filter(Organization::is_open).ok_or(Error::NotFound)?;
             Ok(Door { org: found.org_id, room: Room::Page(found.page_id) })
         }
         (RoomName::Org(org), Some(user)) => {
-            view.enter::<Read>(*org).get(member::id_of(user))?;
+            hidden(organization::role_of(&view.enter::<Read>(*org), user))?.ok_or(Error::NotFound)?;
             Ok(Door { org: *org, room: Room::Org(*org) })
         }
         (RoomName::Service(service), Some(user)) => {
             for membership in account::memberships(view, user)? {
                 let org = view.enter::<Read>(membership.org_id);
                 // A deleted service has a past that members read, so it has a room.
-                if org.find(member::id_of(user))?.is_some() && org.find(*service)?.is_some() {
+                if hidden(organization::role_of(&org, user))?.is_some() && org.find(*service)?.is_some() {
                     return Ok(Door { org: membership.org_id, room: Room::Service(membership.org_id, *service) });
                 }
             }
             Err(Error::NotFound)
         }
         (RoomName::Org(_) | RoomName::Service(_), None) => Err(Error::Unauthenticated),
+    }
+}
+
+/// A role, if there is one that opens rooms: of a suspended organization's rooms nothing is told that could not be told of rooms that are not there.
+fn hidden(role: Result<Role>) -> Result<Option<Role>> {
+    match role {
+        Ok(role) => Ok(Some(role)),
+        Err(Error::NotFound | Error::Forbidden(_)) => Ok(None),
+        Err(other) => Err(other),
     }
 }
 

@@ -3,6 +3,9 @@
 //! A frame is made once a room and lies in every listener's queue as a pointer. Whoever does not keep up is disconnected and resumes from the
 //! log; nobody waits for anybody.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +19,7 @@ use crate::domain::organization::OrgId;
 use crate::domain::page::Page;
 use crate::domain::service::Service;
 use crate::domain::session::Session;
+use crate::domain::user::User;
 use crate::id::Id;
 
 /// How many frames may wait for one connection.
@@ -63,12 +67,28 @@ struct Shared {
     rooms: Mutex<HashMap<Room, Arc<Listeners>>>,
     /// The open connections of each session.
     ///
-    /// A std `Mutex` of its own, held for one look-up: logging out must not wait behind a crowd that joins a page.
-    sessions: Mutex<HashMap<Id<Session>, Vec<Arc<Mailbox>>>>,
+    /// A std `Mutex` of its own, held for one look-up, or for one walk through it when somebody's role changes, which is rare: logging out must not
+    /// wait behind a crowd that joins a page.
+    sessions: Mutex<HashMap<Id<Session>, Open>>,
     /// Who looks at what; its lock is explained there.
     presence: Presence,
     /// Numbers connections.
     next: AtomicU64,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Through which session.
+    pub session: Id<Session>,
+    /// Whose session that is.
+    pub user: Id<User>,
+}
+
+/// The open connections of a session.
+struct Open {
+    user: Id<User>,
+    mailboxes: Vec<Arc<Mailbox>>,
 }
 
 /// Everyone in one room.
@@ -113,13 +133,15 @@ impl Hub {
         Self::default()
     }
 
-    /// A new connection, in no room yet. With a session, it is closed when that ends.
-    pub fn connect(&self, session: Option<Id<Session>>) -> (Connection, Receiver) {
+    /// A new connection, in no room yet. Who is known is closed when the session ends, and when what they may see changes.
+    pub fn connect(&self, who: Option<Identity>) -> (Connection, Receiver) {
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         let mailbox = Arc::new(Mailbox { number, queue: Mutex::default() });
-        if let Some(session) = session {
-            lock(&self.0.sessions).entry(session).or_default().push(mailbox.clone());
+        if let Some(Identity { session, user }) = who {
+            let mut sessions = lock(&self.0.sessions);
+            sessions.entry(session).or_insert_with(|| Open { user, mailboxes: Vec::new() }).mailboxes.push(mailbox.clone());
         }
+        let session = who.map(|who| who.session);
         let connection = Connection { hub: self.clone(), session, mailbox: mailbox.clone(), rooms: Vec::new(), attending: Vec::new() };
         (connection, Receiver(mailbox))
     }
@@ -142,9 +164,41 @@ impl Hub {
 
     /// Closes every connection of a session.
     pub fn close_session(&self, session: Id<Session>, why: Closed) {
-        let open = lock(&self.0.sessions).get(&session).cloned().unwrap_or_default();
+        let open = lock(&self.0.sessions).get(&session).map(|open| open.mailboxes.clone()).unwrap_or_default();
         for mailbox in open {
             mailbox.close(why);
+        }
+    }
+
+    /// Closes every connection of a person, in whatever rooms: they may come back and join what they still may.
+    ///
+    /// Those in other organizations' rooms are closed for nothing. To tell them apart, each would have to know the rooms that it is about to join,
+    /// between the look at the store and the joining; so nobody can slip through there.
+    pub fn close_user(&self, user: Id<User>, why: Closed) {
+        let theirs: Vec<_> = {
+            let sessions = lock(&self.0.sessions);
+            sessions.values().filter(|open| open.user == user).flat_map(|open| open.mailboxes.clone()).collect()
+        };
+        for mailbox in theirs {
+            mailbox.close(why);
+        }
+    }
+
+    /// Closes everyone in the rooms of an organization and of its pages.
+    pub fn close_organization(&self, org: OrgId, pages: &[Id<Page>], why: Closed) {
+        let rooms: Vec<_> = {
+            let rooms = lock(&self.0.rooms);
+            let is_its = |room: &Room| match room {
+                Room::Org(of) | Room::Service(of, _) => *of == org,
+                Room::Page(page) | Room::Fragments(page) => pages.contains(page),
+            };
+            rooms.iter().filter(|(room, _)| is_its(room)).map(|(_, listeners)| listeners.clone()).collect()
+        };
+        for listeners in rooms {
+            let mailboxes: Vec<_> = lock(&listeners.0).mailboxes.values().cloned().collect();
+            for mailbox in mailboxes {
+                mailbox.close(why);
+            }
         }
     }
 
@@ -187,8 +241,8 @@ impl Hub {
     fn disconnect(&self, session: Id<Session>, number: u64) {
         let mut sessions = lock(&self.0.sessions);
         if let Some(open) = sessions.get_mut(&session) {
-            open.retain(|mailbox| mailbox.number != number);
-            if open.is_empty() {
+            open.mailboxes.retain(|mailbox| mailbox.number != number);
+            if open.mailboxes.is_empty() {
                 sessions.remove(&session);
             }
         }
@@ -367,151 +421,5 @@ impl Receiver {
             Poll::Pending
         })
         .await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-
-    use super::*;
-
-    const PAGE: Id<Page> = Id::from_u128(1);
-    const ROOM: Room = Room::Fragments(PAGE);
-    const OTHER: Room = Room::Page(PAGE);
-    const SESSION: Id<Session> = Id::from_u128(2);
-
-    fn frame(seq: u64) -> Frame {
-        Frame::fragments(PAGE, seq, bytes::Bytes::new())
-    }
-
-    fn numbers(receiver: &Receiver) -> Vec<u64> {
-        std::iter::from_fn(|| receiver.try_recv()).map(|frame| frame.seq()).collect()
-    }
-
-    #[test]
-    fn a_room_reaches_those_in_it_in_order() {
-        let hub = Hub::new();
-        let (mut ada, heard_by_ada) = hub.connect(None);
-        let (mut bob, heard_by_bob) = hub.connect(None);
-        ada.join(ROOM);
-        bob.join(OTHER);
-        ada.join(ROOM);
-        for seq in 1..=3 {
-            hub.publish(ROOM, || frame(seq));
-        }
-        assert_eq!(numbers(&heard_by_ada), [1, 2, 3]);
-        assert_eq!(numbers(&heard_by_bob), [0; 0]);
-
-        ada.leave(ROOM);
-        hub.publish(ROOM, || panic!("made for nobody"));
-        assert_eq!(numbers(&heard_by_ada), [0; 0]);
-    }
-
-    #[test]
-    fn everyone_shares_one_frame() {
-        let hub = Hub::new();
-        let (mut ada, heard_by_ada) = hub.connect(None);
-        let (mut bob, heard_by_bob) = hub.connect(None);
-        ada.join(ROOM);
-        bob.join(ROOM);
-        hub.publish(ROOM, || frame(1));
-        assert!(Arc::ptr_eq(&heard_by_ada.try_recv().unwrap(), &heard_by_bob.try_recv().unwrap()));
-    }
-
-    #[test]
-    fn who_does_not_keep_up_is_closed_and_the_others_hear_all() {
-        let hub = Hub::new();
-        let (mut slow, unread) = hub.connect(None);
-        let (mut fast, heard) = hub.connect(None);
-        slow.join(ROOM);
-        fast.join(ROOM);
-        for seq in 0..=QUEUE as u64 {
-            assert_eq!(unread.closed().now_or_never(), None, "{seq}");
-            hub.publish(ROOM, || frame(seq));
-            assert_eq!(numbers(&heard), [seq]);
-        }
-        assert_eq!(unread.closed().now_or_never(), Some(Closed::Overflow));
-        assert!(unread.try_recv().is_none(), "what waited is not kept");
-        assert_eq!(unread.recv().now_or_never().map(|frame| frame.map(|_| ())), Some(Err(Closed::Overflow)));
-    }
-
-    #[test]
-    fn a_burst_leaves_no_memory_behind() {
-        let hub = Hub::new();
-        let (mut connection, receiver) = hub.connect(None);
-        connection.join(ROOM);
-        for seq in 0..QUEUE as u64 {
-            hub.publish(ROOM, || frame(seq));
-        }
-        assert_eq!(numbers(&receiver).len(), QUEUE);
-        assert!(lock(&receiver.0.queue).frames.capacity() <= KEPT);
-    }
-
-    #[test]
-    fn a_session_takes_its_connections_with_it_and_no_others() {
-        let hub = Hub::new();
-        let (_first, one) = hub.connect(Some(SESSION));
-        let (_second, two) = hub.connect(Some(SESSION));
-        let (_else, other) = hub.connect(Some(Id::from_u128(3)));
-        let (_anonymous, nobody) = hub.connect(None);
-        hub.close_session(SESSION, Closed::SessionEnded);
-        assert_eq!(one.closed().now_or_never(), Some(Closed::SessionEnded));
-        assert_eq!(two.closed().now_or_never(), Some(Closed::SessionEnded));
-        assert_eq!(other.closed().now_or_never(), None);
-        assert_eq!(nobody.closed().now_or_never(), None);
-    }
-
-    #[test]
-    fn nothing_is_left_of_who_has_gone() {
-        let hub = Hub::new();
-        let (mut connection, _receiver) = hub.connect(Some(SESSION));
-        connection.join(ROOM);
-        connection.join(OTHER);
-        let subject = Subject { org: Id::from_u128(4), incident: Id::from_u128(5) };
-        connection.attend(subject, &Person { id: Id::from_u128(6), name: "Ada".into() });
-        assert_eq!(hub.listeners(ROOM), 1);
-        assert!(!hub.0.presence.is_empty());
-        drop(connection);
-        assert_eq!(hub.listeners(ROOM), 0);
-        assert!(lock(&hub.0.rooms).is_empty());
-        assert!(lock(&hub.0.sessions).is_empty());
-        assert!(hub.0.presence.is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_frame_and_a_close_wake_the_one_who_waits() {
-        let hub = Hub::new();
-        let (mut connection, receiver) = hub.connect(None);
-        connection.join(ROOM);
-        let waiting = tokio::spawn(async move {
-            let first = receiver.recv().await.map(|frame| frame.seq());
-            (first, receiver.recv().await.map(|frame| frame.seq()))
-        });
-        tokio::task::yield_now().await;
-        hub.publish(ROOM, || frame(7));
-        tokio::task::yield_now().await;
-        connection.close(Closed::AccessLost);
-        assert_eq!(waiting.await.unwrap(), (Ok(7), Err(Closed::AccessLost)));
-    }
-
-    #[test]
-    fn a_crowd_that_comes_and_goes_loses_no_one() {
-        let hub = Hub::new();
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..500 {
-                        let (mut connection, receiver) = hub.connect(None);
-                        connection.join(ROOM);
-                        hub.publish(ROOM, || frame(1));
-                        // A thread that had to wait may have been told so much by the others that it was closed: reached all the same.
-                        let is_reached = receiver.try_recv().is_some() || receiver.closed().now_or_never().is_some();
-                        assert!(is_reached, "in the room, and not reached");
-                    }
-                });
-            }
-        });
-        assert!(lock(&hub.0.rooms).is_empty());
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `hub.rs` | [`Hub`]: rooms of bounded queues of shared frames |
+//! | `hub.rs` | [`Hub`]: rooms of bounded queues of shared frames; who is closed when a session ends or a role changes |
 //! | `presence.rs` | who looks at which incident at this moment |
 //! | `frame.rs` | [`Frame`](frame::Frame), and the one encoder of event streams |
-//! | `follower.rs` | [`follow`]: from the log to the rooms |
+//! | `follower.rs` | [`follow`]: from the log to the rooms, and to those who may not be there any more |
 //! | `protocol.rs` | room names, event ids, the messages of both sides |
 //! | `access.rs` | who may join which room |
 //! | `resume.rs` | what a client missed, from the log |
@@ -32,7 +32,7 @@ mod websocket;
 use poem::{Route, get};
 
 pub use follower::follow;
-pub use hub::{Closed, Connection, Hub, Receiver, Room};
+pub use hub::{Closed, Connection, Hub, Identity, Receiver, Room};
 
 /// `/ws` and `/sse`.
 pub fn routes() -> Route {

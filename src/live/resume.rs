@@ -119,7 +119,12 @@ impl Source {
                 .await
             }
             Source::Page { org, page } => {
-                app.read_public(org, move |view| weigh(view.head(LogKind::Page(page.uuid()))?, after, |_| Ok(true))).await
+                app.read_public(org, move |view| {
+                    // The room is joined by now: whatever shut the page before this look is seen here, and what does later closes the room.
+                    view.page(page)?;
+                    weigh(view.head(LogKind::Page(page.uuid()))?, after, |_| Ok(true))
+                })
+                .await
             }
         }
     }

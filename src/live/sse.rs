@@ -30,7 +30,7 @@ pub(crate) async fn open(request: &Request, web: Data<&Web>) -> poem::Result<Res
 async fn listen(request: &Request, web: &Web) -> Result<Response> {
     let asked = Asked::of(request)?;
     let visitor = Visitor::of(request, web).await?;
-    let (mut connection, receiver) = web.hub.connect(visitor.session());
+    let (mut connection, receiver) = web.hub.connect(visitor.identity());
     let admission = visitor.admit(&web.app, &asked.rooms).await?;
     let source = Source::of(&visitor, &admission.doors)?;
     for door in &admission.doors {
@@ -210,6 +210,7 @@ mod tests {
     use super::*;
     use crate::id::Id;
     use crate::live::frame::Frame;
+    use crate::live::hub::Identity;
     use crate::live::{Closed, Hub, Room};
 
     const ROOM: Room = Room::Fragments(Id::from_u128(1));
@@ -223,7 +224,7 @@ mod tests {
     /// A stream that has sent its opening and knows everything up to 5.
     async fn listening() -> Listening {
         let (hub, shutdown) = (Hub::new(), Shutdown::new());
-        let (mut connection, receiver) = hub.connect(Some(Id::from_u128(9)));
+        let (mut connection, receiver) = hub.connect(Some(Identity { session: Id::from_u128(9), user: Id::from_u128(10) }));
         connection.join(ROOM);
         let mut stream = EventStream::new(&shutdown, connection, receiver, Bytes::from_static(b"opening"), 5);
         assert_eq!(stream.next().await.as_deref(), Some(&b"opening"[..]));

@@ -44,7 +44,7 @@ pub(crate) async fn open(request: &Request, web: Data<&Web>) -> poem::Result<Res
     let Ok(upgrade) = request.take_upgrade() else { return Ok(Refusal::Plain.response(request)) };
 
     let visitor = Visitor::of(request, web).await?;
-    let (connection, receiver) = web.hub.connect(visitor.session());
+    let (connection, receiver) = web.hub.connect(visitor.identity());
     let (app, stopping) = (web.app.clone(), web.shutdown.stopping());
     web.shutdown.spawn_tracked(async move {
         // The client may have gone before the answer reached it.
