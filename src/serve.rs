@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +16,16 @@ use tokio::task::JoinHandle;
 use crate::app::{App, Settings};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::control::Socket;
 use crate::demo::{self, Demo, Pace};
 use crate::domain::session::Lifetime;
 use crate::error::Error;
 use crate::http::{Limits, RequestIds, SecurityHeaders, Server, Shutdown, TrustedProxies, bind, raise_fd_limit};
 use crate::id::{IdSource, secret};
 use crate::live;
+use crate::mail::Mailer;
 use crate::store::{Committed, OpenError, Store};
+use crate::tasks::purge::Purger;
 use crate::token::Keys;
 use crate::web::{self, Web};
 
@@ -51,6 +54,9 @@ pub enum StartError {
         /// What the system says.
         error: io::Error,
     },
+    /// Mail can't be sent as configured.
+    #[error("{0}")]
+    Mail(String),
     /// The bootstrap's account was refused.
     #[error("the first account (ALLCLEAR_BOOTSTRAP_EMAIL, ALLCLEAR_BOOTSTRAP_PASSWORD_FILE) can't be made: {0}")]
     Bootstrap(Error),
@@ -64,7 +70,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             StartError::Store(OpenError::InUse(_)) | StartError::Listen { .. } => 75,
-            StartError::Store(OpenError::Newer { .. }) | StartError::Keys(_) | StartError::Bootstrap(_) => 78,
+            StartError::Store(OpenError::Newer { .. }) | StartError::Keys(_) | StartError::Mail(_) | StartError::Bootstrap(_) => 78,
             StartError::DataDir { .. } | StartError::Store(OpenError::Failed { .. }) | StartError::Failed(_) => 1,
         }
     }
@@ -97,7 +103,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
             opened.map_err(|error| StartError::Failed(error.to_string()))??
         };
         let (config, listener) = listen(config)?;
-        let app = App::new(store, Clock::system(), IdSource::system(), keys, settings(&config));
+        let app = App::new(store, Clock::system(), IdSource::system(), keys, settings(&config)?);
         if let (Some(email), Some(password)) = (&config.bootstrap_email, &config.bootstrap_password) {
             let made = app.bootstrap(email, password.expose_secret().to_owned()).await.map_err(StartError::Bootstrap)?;
             if made {
@@ -105,7 +111,8 @@ pub async fn run(config: Config) -> Result<(), StartError> {
             }
         }
         let setup = app.setup_token().await.map_err(failed)?;
-        let running = start(Start { app, news, listener, config: &config, limits }).map_err(failed)?;
+        let mut running = start(Start { app, news, listener, config: &config, limits }).map_err(failed)?;
+        running.hear_commands(&config.data_dir);
         say(&(listening(&config) + &setup.map(|token| about_setup(&config, &token)).unwrap_or_default()));
         running
     };
@@ -130,8 +137,16 @@ fn listen(config: Config) -> Result<(Config, TcpListener), StartError> {
     Ok((config.bound_to(address), listener))
 }
 
-fn settings(config: &Config) -> Settings {
-    Settings { registration: config.registration, sessions: lifetime(config) }
+/// What the configuration says about the application itself.
+///
+/// # Errors
+/// `Mail`, where the relay can't be spoken to as it says.
+pub fn settings(config: &Config) -> Result<Settings, StartError> {
+    let mail = match (&config.smtp_url, &config.mail_from) {
+        (Some(url), Some(from)) => Mailer::new(url, from).map_err(StartError::Mail)?,
+        _ => Mailer::off(),
+    };
+    Ok(Settings { registration: config.registration, sessions: lifetime(config), base_url: config.base_url.clone(), mail })
 }
 
 fn lifetime(config: &Config) -> Lifetime {
@@ -145,9 +160,25 @@ fn open(config: &Config) -> Result<Opened, StartError> {
     let folder = config.data_dir.as_path();
     make(folder).map_err(|error| StartError::DataDir { path: folder.display().to_string(), error })?;
     // The store first: it is locked, so that of two who start at once only one makes keys.
-    let (store, news) = Store::open(&folder.join("allclear.redb"), config.cache_size_bytes())?;
+    let (store, news) = Store::open(&database(config), config.cache_size_bytes())?;
     let keys = Keys::load(&folder.join("keys")).map_err(StartError::Keys)?;
     Ok((store, keys, news))
+}
+
+/// The application on the data of a server that does not run, for a command. Whoever opens it closes it.
+///
+/// # Errors
+/// [`StartError`]; above all, that a server runs after all.
+pub(crate) fn open_app(config: &Config) -> Result<App, StartError> {
+    let settings = settings(config)?;
+    // Nobody follows what a command commits: followers begin with the state that they find.
+    let (store, keys, _) = open(config)?;
+    Ok(App::new(store, Clock::system(), IdSource::system(), keys, settings))
+}
+
+/// The file that holds everything but the keys.
+pub(crate) fn database(config: &Config) -> PathBuf {
+    config.data_dir.join("allclear.redb")
 }
 
 /// Makes the data directory, for its owner alone. One that exists is left as its owner has it.
@@ -207,6 +238,7 @@ pub struct Running {
     /// To stop it.
     pub shutdown: Shutdown,
     server: JoinHandle<io::Result<()>>,
+    control: Option<JoinHandle<()>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -237,9 +269,17 @@ fn begin(start: Start<'_>, demo: Option<Demo>) -> io::Result<Running> {
     let web = Web { demo: demo.map(Arc::new), ..Web::new(app.clone(), config, headers.clone(), shutdown.clone()) };
 
     let pages = web.pages.clone();
-    app.on_commit(pages.marker());
-    let tasks =
-        vec![tokio::spawn(live::follow(news, web.hub.clone(), app.epoch().to_owned())), tokio::spawn(pages.clone().run(shutdown.clone()))];
+    let purger = Purger::new(app.clone());
+    let (mark, wake) = (pages.marker(), purger.waker());
+    app.on_commit(move |committed| {
+        mark(committed);
+        wake(committed);
+    });
+    let tasks = vec![
+        tokio::spawn(live::follow(news, web.hub.clone(), app.epoch().to_owned())),
+        tokio::spawn(pages.clone().run(shutdown.clone())),
+        tokio::spawn(purger.run(shutdown.clone())),
+    ];
 
     let prefix: String = secret::<4>().iter().map(|byte| format!("{byte:02x}")).collect();
     let server = Server {
@@ -251,10 +291,18 @@ fn begin(start: Start<'_>, demo: Option<Demo>) -> io::Result<Running> {
         request_ids: RequestIds::new(&prefix),
     };
     let server = tokio::spawn(server.serve(listener, web::endpoint(web.clone())));
-    Ok(Running { addr, web, shutdown, server, tasks })
+    Ok(Running { addr, web, shutdown, server, control: None, tasks })
 }
 
 impl Running {
+    /// Lets the command line ask this server, through a socket in its data directory. Without one it serves all the same.
+    fn hear_commands(&mut self, data_dir: &Path) {
+        match Socket::bind(data_dir) {
+            Ok(socket) => self.control = Some(tokio::spawn(socket.serve(self.web.app.clone(), self.shutdown.clone()))),
+            Err(error) => tracing::warn!(%error, "no control.sock in the data directory; `allclear user` needs a stopped server"),
+        }
+    }
+
     /// Stops: no new connections, requests finish, streams end cleanly, then the store closes.
     pub async fn stop(self) {
         self.shutdown.begin();
@@ -262,6 +310,12 @@ impl Running {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the server ended badly"),
             Err(error) => tracing::error!(%error, "the server ended by a panic"),
+        }
+        // Before the store lets go of its lock: the next server's socket has the same name.
+        if let Some(control) = self.control
+            && let Err(error) = control.await
+        {
+            tracing::error!(%error, "the control socket ended by a panic");
         }
         let app = self.web.app.clone();
         drop(self.web);

@@ -68,6 +68,11 @@ pub(super) struct SettingFlags {
     #[arg(long, global = true, value_name = "FORMAT", value_parser = ["text", "json"])]
     log_format: Option<String>,
 
+    /// Whom mails come from, such as "Allclear <status@example.com>"
+    // The relay itself has no flag: its URL may hold a password, and everyone on the machine reads command lines.
+    #[arg(long, global = true, value_name = "SENDER")]
+    mail_from: Option<String>,
+
     /// Look around: invented data in memory, which is forgotten at the end; the data directory is not touched
     #[arg(long, global = true)]
     demo: bool,
@@ -91,6 +96,7 @@ impl From<SettingFlags> for Flags {
             (Key::SessionAbsoluteDays, flags.session_absolute_days),
             (Key::Log, flags.log),
             (Key::LogFormat, flags.log_format),
+            (Key::MailFrom, flags.mail_from),
             // The flag can't say "false": without it the other sources decide.
             (Key::Demo, flags.demo.then(|| "true".to_owned())),
         ];

@@ -11,6 +11,7 @@ mod logging;
 mod openapi;
 mod output;
 mod serve;
+mod user;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -50,6 +51,8 @@ enum Command {
     Healthcheck,
     /// Write, check or show the configuration
     Config(config::Args),
+    /// Help somebody with their account, whether the server runs or not
+    User(user::Args),
     /// Print the description of the JSON API (OpenAPI 3.0)
     Openapi,
     /// Print the completion script for a shell
@@ -67,6 +70,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: impl IntoIterator<Item
         Command::Serve => with_config(flags, env, serve::run),
         Command::Healthcheck => with_config(flags, env, |loaded| healthcheck::run(&loaded.config)),
         Command::Config(args) => config::run(args, flags, env),
+        Command::User(args) => with_config(flags, env, |loaded| user::run(args, &loaded.config)),
         Command::Openapi => openapi::run(),
         Command::Completions(args) => completions::run(args),
     };
@@ -104,12 +108,12 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_but_the_bootstrap_has_its_flag() {
+    fn every_setting_has_its_flag_but_the_bootstrap_and_what_may_hold_a_password() {
         let command = Cli::command();
         let flags: Vec<String> = command.get_arguments().filter_map(|arg| arg.get_long()).map(|long| format!("--{long}")).collect();
         for key in Key::ALL {
-            let bootstrap = matches!(key, Key::BootstrapEmail | Key::BootstrapPassword);
-            assert_eq!(flags.contains(&key.flag()), !bootstrap, "{}", key.flag());
+            let flagless = matches!(key, Key::BootstrapEmail | Key::BootstrapPassword | Key::SmtpUrl);
+            assert_eq!(flags.contains(&key.flag()), !flagless, "{}", key.flag());
         }
     }
 

@@ -15,7 +15,7 @@ pub struct BaseUrl {
 /// Why a text is no base URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct InvalidBaseUrl(&'static str);
+pub struct InvalidBaseUrl(pub(super) &'static str);
 
 impl BaseUrl {
     /// The plain-http URL by which this machine reaches a listening address.
@@ -79,6 +79,13 @@ impl FromStr for BaseUrl {
 }
 
 fn authority_of(text: &str, https: bool) -> Result<String, InvalidBaseUrl> {
+    let (host, port) = host_and_port(text)?;
+    let usual = if https { 443 } else { 80 };
+    Ok(port.filter(|port| *port != usual).map_or_else(|| host.clone(), |port| format!("{host}:{port}")))
+}
+
+/// A URL's host, in lower case and an IPv6 address in its brackets, and its port, where it names one.
+pub(super) fn host_and_port(text: &str) -> Result<(String, Option<u16>), InvalidBaseUrl> {
     let after_host = if text.starts_with('[') { text.find(']').map_or(0, |end| end + 1) } else { text.find(':').unwrap_or(text.len()) };
     let (host, port) = text.split_at(after_host);
     let host = host.to_ascii_lowercase();
@@ -90,14 +97,12 @@ fn authority_of(text: &str, https: bool) -> Result<String, InvalidBaseUrl> {
         return Err(InvalidBaseUrl("its host must be a name (in ASCII, xn--… for others), an IPv4 address or an IPv6 address in brackets"));
     }
     if port.is_empty() {
-        return Ok(host);
+        return Ok((host, None));
     }
     // `parse` alone would take "+80".
     let digits = port.strip_prefix(':').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
     let number = digits.and_then(|digits| digits.parse::<u16>().ok()).filter(|number| *number > 0);
-    let number = number.ok_or(InvalidBaseUrl("its port must be a number from 1 to 65535"))?;
-    let usual = if https { 443 } else { 80 };
-    Ok(if number == usual { host } else { format!("{host}:{number}") })
+    number.map(|number| (host, Some(number))).ok_or(InvalidBaseUrl("its port must be a number from 1 to 65535"))
 }
 
 fn path_of(text: &str) -> Result<String, InvalidBaseUrl> {

@@ -31,6 +31,10 @@ pub enum Key {
     Log,
     /// How it is logged.
     LogFormat,
+    /// The relay that takes mails.
+    SmtpUrl,
+    /// Whom mails come from.
+    MailFrom,
     /// The first operator's address.
     BootstrapEmail,
     /// The first operator's password.
@@ -56,7 +60,7 @@ pub(super) enum Kind {
 
 impl Key {
     /// Every setting, in the order that the example and `config print` show.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Listen,
         Self::DataDir,
         Self::BaseUrl,
@@ -71,6 +75,8 @@ impl Key {
         Self::SessionAbsoluteDays,
         Self::Log,
         Self::LogFormat,
+        Self::SmtpUrl,
+        Self::MailFrom,
         Self::BootstrapEmail,
         Self::BootstrapPassword,
         Self::Demo,
@@ -93,6 +99,8 @@ impl Key {
             Self::SessionAbsoluteDays => "session_absolute_days",
             Self::Log => "log",
             Self::LogFormat => "log_format",
+            Self::SmtpUrl => "smtp_url",
+            Self::MailFrom => "mail_from",
             Self::BootstrapEmail => "bootstrap_email",
             Self::BootstrapPassword => "bootstrap_password",
             Self::Demo => "demo",
@@ -134,7 +142,7 @@ impl Key {
             Self::Log => Some("info"),
             Self::LogFormat => Some("text"),
             Self::Demo => Some("false"),
-            Self::BaseUrl | Self::HomePage | Self::BootstrapEmail | Self::BootstrapPassword => None,
+            Self::BaseUrl | Self::HomePage | Self::SmtpUrl | Self::MailFrom | Self::BootstrapEmail | Self::BootstrapPassword => None,
         }
     }
 

@@ -12,6 +12,7 @@
 mod base_url;
 mod file;
 mod key;
+mod mail;
 mod print;
 mod problem;
 mod similar;
@@ -29,6 +30,8 @@ use secrecy::SecretString;
 
 pub use base_url::{BaseUrl, InvalidBaseUrl};
 pub use key::Key;
+pub(crate) use mail::sender;
+pub use mail::{Encryption, InvalidSmtpUrl, SmtpUrl};
 pub use problem::{Problem, Problems};
 use sources::Given;
 pub use sources::{Flags, Origin};
@@ -129,6 +132,10 @@ pub struct Config {
     pub log: String,
     /// How log lines are written.
     pub log_format: LogFormat,
+    /// The relay that takes mails, as [`SmtpUrl`] reads it. Set together with the sender, or not at all: then no mail is sent.
+    pub smtp_url: Option<SecretString>,
+    /// Whom mails come from: an address, or a name with an address.
+    pub mail_from: Option<String>,
     /// The operator's address, for a first start without a terminal. Set together with the password, or not at all.
     pub bootstrap_email: Option<String>,
     /// The operator's first password; read from a file only.
@@ -219,6 +226,8 @@ fn resolve(given: &BTreeMap<Key, Given>, problems: &mut Problems) -> Option<Conf
     let session_absolute_days = reader.read(Key::SessionAbsoluteDays, |text| values::number::<u32>(text, 1, 365));
     let log = reader.read(Key::Log, values::log_filter);
     let log_format = reader.read(Key::LogFormat, values::log_format);
+    let smtp_url = reader.read(Key::SmtpUrl, values::smtp_url);
+    let mail_from = reader.read(Key::MailFrom, values::mail_from);
     let bootstrap_email = reader.read(Key::BootstrapEmail, values::email);
     let bootstrap_password = reader.read(Key::BootstrapPassword, values::password);
     let demo = reader.read(Key::Demo, values::switch);
@@ -228,6 +237,14 @@ fn resolve(given: &BTreeMap<Key, Given>, problems: &mut Problems) -> Option<Conf
         if session_idle_days > session_absolute_days {
             let says = "is longer than session_absolute_days; a session can't be idle longer than it lives";
             problems.add(Key::SessionIdleDays, origin(given, Key::SessionIdleDays), says);
+        }
+        if smtp_url.is_some() != mail_from.is_some() {
+            let (there, says) = if smtp_url.is_some() {
+                (Key::SmtpUrl, "needs mail_from too, such as Allclear <status@example.com>: a mail comes from somebody")
+            } else {
+                (Key::MailFrom, "needs smtp_url too, such as smtps://user:password@mail.example.com: nothing else takes mails")
+            };
+            problems.add(there, origin(given, there), says);
         }
         if bootstrap_email.is_some() != bootstrap_password.is_some() {
             let (there, says) = if bootstrap_email.is_some() {
@@ -256,6 +273,8 @@ fn resolve(given: &BTreeMap<Key, Given>, problems: &mut Problems) -> Option<Conf
         session_absolute_days: session_absolute_days?,
         log: log?,
         log_format: log_format?,
+        smtp_url,
+        mail_from,
         bootstrap_email,
         bootstrap_password,
         demo: demo?,

@@ -53,6 +53,8 @@ fn value(config: &Config, key: Key) -> Shown {
         Key::SessionAbsoluteDays => Shown::Value(Value::from(config.session_absolute_days)),
         Key::Log => text(&config.log),
         Key::LogFormat => text(config.log_format.as_str()),
+        Key::SmtpUrl => config.smtp_url.as_ref().map_or(Shown::Unset, |_| Shown::Secret),
+        Key::MailFrom => config.mail_from.as_deref().map_or(Shown::Unset, text),
         Key::BootstrapEmail => config.bootstrap_email.as_deref().map_or(Shown::Unset, text),
         Key::BootstrapPassword => config.bootstrap_password.as_ref().map_or(Shown::Unset, |_| Shown::Secret),
         Key::Demo => Shown::Value(Value::from(config.demo)),

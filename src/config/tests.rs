@@ -69,6 +69,7 @@ fn nothing_said_is_the_default() {
     assert_eq!((config.session_idle_days, config.session_absolute_days), (14, 90));
     assert_eq!((config.log.as_str(), config.log_format), ("info", LogFormat::Text));
     assert_eq!((config.front_page, config.demo), (FrontPage::SignIn, false));
+    assert!(config.smtp_url.is_none() && config.mail_from.is_none());
     assert!(config.bootstrap_email.is_none() && config.bootstrap_password.is_none());
     assert_eq!(Config::default().cache_size_bytes(), 1 << 30);
 }
@@ -293,6 +294,37 @@ fn the_first_password_comes_from_a_file_only_and_is_never_shown() {
 
     let alone = Desk::new().env_file("ALLCLEAR_BOOTSTRAP_PASSWORD_FILE", "correct horse").refusal();
     assert!(alone[0].contains("ALLCLEAR_BOOTSTRAP_EMAIL"), "{alone:?}");
+}
+
+#[test]
+fn a_relay_and_a_sender_come_together_and_the_relays_password_is_never_shown() {
+    const URL: &str = "smtps://ada:hunter2@mail.example.com";
+    const FROM: &str = "Allclear <status@example.com>";
+    let in_file = Desk::new().toml(&format!("smtp_url = \"{URL}\"\nmail_from = \"{FROM}\""));
+    let in_environment = Desk::new().env("ALLCLEAR_SMTP_URL", URL).env("ALLCLEAR_MAIL_FROM", FROM);
+    let in_secret = Desk::new().env_file("ALLCLEAR_SMTP_URL_FILE", &format!("{URL}\n")).flag(Key::MailFrom, FROM);
+    for (desk, source) in [(in_file, "line 1"), (in_environment, "ALLCLEAR_SMTP_URL"), (in_secret, "ALLCLEAR_SMTP_URL_FILE")] {
+        let loaded = desk.load().unwrap();
+        assert_eq!(loaded.config.smtp_url.as_ref().unwrap().expose_secret(), URL);
+        assert_eq!(loaded.config.mail_from.as_deref(), Some(FROM));
+        let shown = loaded.print();
+        assert!(shown.lines().any(|line| line.starts_with("# smtp_url is set and not shown") && line.ends_with(source)), "{shown}");
+        for shown in [shown, format!("{loaded:?}")] {
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+    }
+
+    for (desk, missing) in [
+        (Desk::new().env("ALLCLEAR_SMTP_URL", URL), "needs mail_from"),
+        (Desk::new().env("ALLCLEAR_MAIL_FROM", FROM), "needs smtp_url"),
+        (Desk::new().env("ALLCLEAR_SMTP_URL", "smtp://ada:hunter2@mail.example.com").env("ALLCLEAR_MAIL_FROM", FROM), "?tls=required"),
+        (Desk::new().toml("smtp_url = \"ada:hunter2@mail.example.com\""), "smtps://user:password@mail.example.com"),
+        (Desk::new().env("ALLCLEAR_SMTP_URL", URL).env("ALLCLEAR_MAIL_FROM", "Allclear"), "Allclear <status@example.com>"),
+    ] {
+        let refusal = desk.refusal();
+        assert_eq!(refusal.len(), 1, "{refusal:?}");
+        assert!(refusal[0].contains(missing) && !refusal[0].contains("hunter2"), "{refusal:?}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
-use super::{BaseUrl, FrontPage, LogFormat, Registration};
+use super::{BaseUrl, FrontPage, LogFormat, Registration, SmtpUrl, sender};
 
 type Parsed<T> = Result<T, String>;
 
@@ -102,6 +102,24 @@ pub(super) fn email(text: &str) -> Parsed<String> {
         Ok(text.to_owned())
     } else {
         Err(format!("{text:?} is not an email address; write such as ada@example.com"))
+    }
+}
+
+/// Says what is wrong without the text: it may hold a password.
+pub(super) fn smtp_url(text: &str) -> Parsed<SecretString> {
+    match text.parse::<SmtpUrl>() {
+        Ok(_) => Ok(text.into()),
+        Err(error) => Err(format!(
+            "is not a mail relay's URL: {error}; write such as smtps://user:password@mail.example.com, \
+             smtp://user:password@mail.example.com:587?tls=required, or smtp://localhost:1025 for a relay at hand"
+        )),
+    }
+}
+
+pub(super) fn mail_from(text: &str) -> Parsed<String> {
+    match sender(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(says) => Err(format!("{text:?} {says}; write such as Allclear <status@example.com>")),
     }
 }
 

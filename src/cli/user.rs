@@ -1,0 +1,99 @@
+//! `user`: what an operator does for people who can't help themselves.
+
+use std::io;
+
+use clap::Subcommand;
+
+use crate::config::Config;
+use crate::control::{self, Reply, Request};
+use crate::serve;
+
+use super::{Exit, complain, say};
+
+/// What `user` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Print a link that sets a new password; it works once, for an hour
+    ResetPassword {
+        /// The account's address
+        email: String,
+    },
+}
+
+pub(super) fn run(args: Args, config: &Config) -> Exit {
+    let Action::ResetPassword { email } = args.action;
+    if config.demo {
+        complain("a demonstration keeps no accounts; leave it out to reach the ones in the data directory");
+        return Exit::Failed;
+    }
+    let request = Request::ResetPassword { email };
+    match control::ask(&config.data_dir, &request) {
+        Ok(Some(reply)) => show(&reply, ""),
+        Ok(None) => without_server(config, &request),
+        Err(error) => unheard(config, &error),
+    }
+}
+
+/// Opens the store as a server would, since none has it.
+fn without_server(config: &Config, request: &Request) -> Exit {
+    // Opening would make an empty one, which holds nobody.
+    if !serve::database(config).is_file() {
+        complain(&format!("there is no database in {}; name its directory with --data-dir", config.data_dir.display()));
+        return Exit::Failed;
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("can't start: {error}"));
+            return Exit::TryAgain;
+        }
+    };
+    let app = match serve::open_app(config) {
+        Ok(app) => app,
+        Err(error) => {
+            complain(&error.to_string());
+            return Exit::of_code(error.exit_code());
+        }
+    };
+    let reply = runtime.block_on(control::carry_out(&app, request));
+    app.close();
+    show(&reply, "No server runs on this data now; the link works once one does.\n")
+}
+
+fn show(reply: &Reply, note: &str) -> Exit {
+    match reply {
+        Reply::Link { url, expires_at } => {
+            let until = expires_at.jiff().strftime("%-d %b %Y, %H:%M UTC");
+            say(&format!("This link sets a new password. It works once, until {until}:\n  {url}\n{note}"))
+        }
+        Reply::Error { error } => {
+            complain(error);
+            Exit::Failed
+        }
+    }
+}
+
+fn unheard(config: &Config, error: &io::Error) -> Exit {
+    let socket = config.data_dir.display();
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            complain(&format!("the server in {socket} hears its own user only: {error}; run this as that user"));
+            Exit::Failed
+        }
+        // A socket's time-out surfaces as "resource temporarily unavailable", which misleads.
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            complain(&format!("the server in {socket} doesn't answer; try again"));
+            Exit::TryAgain
+        }
+        _ => {
+            complain(&format!("the server in {socket} can't be asked: {error}; try again"));
+            Exit::TryAgain
+        }
+    }
+}
