@@ -53,6 +53,10 @@ pub struct Created<T> {
     pub replayed: bool,
 }
 
+/// What was made, with a secret in it: 201. It is told once and kept by nobody, which is why it is never repeated.
+#[derive(Debug)]
+pub struct Issued<T>(pub T);
+
 /// Done, and nothing to show: 204.
 #[derive(Debug)]
 pub struct Done {
@@ -146,6 +150,12 @@ impl<T: Serialize + Send> IntoResponse for Created<T> {
     }
 }
 
+impl<T: Serialize + Send> IntoResponse for Issued<T> {
+    fn into_response(self) -> Response {
+        json(StatusCode::CREATED, &self.0)
+    }
+}
+
 impl IntoResponse for Done {
     fn into_response(self) -> Response {
         mark(Response::builder().status(StatusCode::NO_CONTENT).finish(), self.replayed)
@@ -215,6 +225,7 @@ describes! {
     ];
     Changed: |schema| vec![described(200, "As it is now.", Some(schema), vec![etag(), replayed()])];
     Created: |schema| vec![described(201, "Made.", Some(schema), vec![etag(), replayed()])];
+    Issued: |schema| vec![described(201, "Made, and told this once.", Some(schema), Vec::new())];
     Entered: |schema| vec![described(200, "Signed in.", Some(schema), vec![set_cookie()])];
     Welcomed: |schema| vec![described(201, "Signed up, and in.", Some(schema), vec![set_cookie()])];
     Listed: |schema| {
@@ -253,9 +264,11 @@ type Status = (u16, &'static str);
 const UNREADABLE: Status = (400, "The body is not JSON.");
 const UNAUTHENTICATED: Status = (401, "Not signed in.");
 const WRONG_CREDENTIALS: Status = (401, "The address or the password is wrong.");
-const FORBIDDEN: Status = (403, "A member without the role that this needs.");
+const FORBIDDEN: Status = (403, "A member without the role that this needs, or of an organization that is suspended.");
 const CLOSED: Status = (403, "Registration is not open.");
+const ANOTHERS: Status = (403, "The link is for another address.");
 const NOT_FOUND: Status = (404, "An id that is unknown, malformed or another organization's.");
+const DEAD_LINK: Status = (404, "A link that is unknown, used, revoked or over.");
 const CONFLICT: Status = (409, "Not possible as things stand.");
 const STALE: Status = (412, "It has changed since the version that If-Match names.");
 const TOO_LARGE: Status = (413, "The body is too large.");
@@ -283,17 +296,35 @@ macro_rules! situations {
 
 situations! {
     /// Reading.
-    Reading: [UNAUTHENTICATED, NOT_FOUND, INVALID, UNAVAILABLE];
+    Reading: [UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, INVALID, UNAVAILABLE];
     /// Changing something with a body.
     Writing: [UNREADABLE, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, CONFLICT, STALE, TOO_LARGE, MEDIA_TYPE, INVALID, UNAVAILABLE];
     /// Changing something without a body.
     Removing: [UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, STALE, INVALID, UNAVAILABLE];
+    /// Taking somebody out, which the last admin can't be.
+    Parting: [UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, CONFLICT, STALE, INVALID, UNAVAILABLE];
+    /// Making a link for somebody.
+    Inviting: [UNREADABLE, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, CONFLICT, TOO_LARGE, MEDIA_TYPE, INVALID, TOO_MANY, UNAVAILABLE];
+    /// Making another link.
+    Resending: [UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, TOO_MANY, UNAVAILABLE];
+    /// Taking something back, whatever its version.
+    Withdrawing: [UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, INVALID, UNAVAILABLE];
+    /// Looking at what a link offers.
+    Looking: [DEAD_LINK, TOO_MANY, UNAVAILABLE];
+    /// Taking what a link offers.
+    Joining: [UNAUTHENTICATED, ANOTHERS, DEAD_LINK, CONFLICT, UNAVAILABLE];
+    /// Asking for a link.
+    Forgetting: [UNREADABLE, TOO_LARGE, MEDIA_TYPE, INVALID, TOO_MANY, UNAVAILABLE];
+    /// Setting a password by a link.
+    Resetting: [UNREADABLE, TOO_LARGE, MEDIA_TYPE, INVALID, TOO_MANY, UNAVAILABLE];
     /// Changing one's own account.
     Own: [UNREADABLE, UNAUTHENTICATED, CONFLICT, TOO_LARGE, MEDIA_TYPE, INVALID, TOO_MANY, UNAVAILABLE];
     /// Signing up.
     SigningUp: [UNREADABLE, CLOSED, CONFLICT, TOO_LARGE, MEDIA_TYPE, INVALID, TOO_MANY, UNAVAILABLE];
     /// Signing in.
     SigningIn: [UNREADABLE, WRONG_CREDENTIALS, TOO_LARGE, MEDIA_TYPE, INVALID, TOO_MANY, UNAVAILABLE];
+    /// Ending another session.
+    Ending: [UNAUTHENTICATED, NOT_FOUND, UNAVAILABLE];
     /// Signing out.
     SigningOut: [UNAUTHENTICATED, UNAVAILABLE];
 }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::header::header_parameter;
 use crate::domain::group::Group;
 use crate::domain::incident::Incident;
+use crate::domain::member::Member;
 use crate::domain::organization::Organization;
 use crate::domain::service::Service;
 use crate::error::Result;
@@ -59,7 +60,7 @@ macro_rules! counted {
         })*
     };
 }
-counted!(Organization, Service, Group, Incident);
+counted!(Organization, Member, Service, Group, Incident);
 
 /// Which versions a writer has seen.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,9 @@
 //! | `etag.rs`, `repeat.rs`, `paging.rs` | conditional requests, `Idempotency-Key`, cursors |
 //! | `caller.rs` | who asks, and which of their organizations an id belongs to |
 //! | `dto/` | what goes over the wire |
-//! | `users.rs`, `organizations.rs`, `services.rs`, `groups.rs`, `incidents.rs`, `timeline.rs` | the resources |
+//! | `users.rs`, `sessions.rs` | one's account; where one is signed in, and getting back in |
+//! | `organizations.rs`, `members.rs`, `invitations.rs` | the tenants, their people, and who may come |
+//! | `services.rs`, `groups.rs`, `incidents.rs`, `timeline.rs` | what has a status, what went wrong, what happened |
 //! | `allow.rs`, `docs.rs` | the methods of each path; the page that shows the document |
 //!
 //! A handler is a few lines: parse, call one operation, answer. Rules live in `domain`, permission in the operations' signatures.
@@ -24,12 +26,15 @@ mod groups;
 mod header;
 mod incidents;
 pub mod input;
+mod invitations;
+mod members;
 mod organizations;
 pub mod paging;
 pub mod problem;
 pub mod query;
 pub mod repeat;
 mod services;
+mod sessions;
 mod timeline;
 mod users;
 
@@ -40,7 +45,17 @@ use poem::{Response, Route, get};
 use poem_openapi::{LicenseObject, OpenApiService, Tags};
 
 /// The resources; a path's operations all stand in one of them.
-type Resources = (users::Users, organizations::Organizations, services::Services, groups::Groups, incidents::Incidents, timeline::Timeline);
+type Resources = (
+    users::Users,
+    sessions::Sessions,
+    organizations::Organizations,
+    members::Members,
+    invitations::Invitations,
+    services::Services,
+    groups::Groups,
+    incidents::Incidents,
+    timeline::Timeline,
+);
 
 /// The chapters of the document.
 #[derive(Tags)]
@@ -49,6 +64,8 @@ enum Tag {
     Accounts,
     /// The tenants.
     Organizations,
+    /// Who belongs to an organization, and who is invited.
+    People,
     /// The things that have a status, and the groups they are shown in.
     Services,
     /// What went wrong, and what is being said about it.
@@ -74,8 +91,17 @@ pub fn openapi_document() -> String {
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| service().spec());
 
 fn service() -> OpenApiService<Resources, ()> {
-    let resources =
-        (users::Users, organizations::Organizations, services::Services, groups::Groups, incidents::Incidents, timeline::Timeline);
+    let resources = (
+        users::Users,
+        sessions::Sessions,
+        organizations::Organizations,
+        members::Members,
+        invitations::Invitations,
+        services::Services,
+        groups::Groups,
+        incidents::Incidents,
+        timeline::Timeline,
+    );
     OpenApiService::new(resources, "Allclear", env!("CARGO_PKG_VERSION"))
         .description(
             "Service status and incidents. Sign in for a session cookie. Times are RFC 3339 in UTC, ids are opaque, lists come in pages \
@@ -125,12 +151,21 @@ mod tests {
     }
 
     #[test]
-    fn only_signing_up_and_in_is_open_to_strangers() {
+    fn only_the_ways_in_are_open_to_strangers() {
         let document: Value = serde_json::from_str(&openapi_document()).unwrap();
         let mut open: Vec<_> =
             operations(&document).into_iter().filter(|(_, operation)| operation["security"].is_null()).map(|(at, _)| at).collect();
         open.sort();
-        assert_eq!(open, ["post /users/auth/login", "post /users/auth/signup"]);
+        assert_eq!(
+            open,
+            [
+                "get /users/invitations/{token}",
+                "post /users/auth/login",
+                "post /users/auth/password/forgot",
+                "post /users/auth/password/reset",
+                "post /users/auth/signup",
+            ]
+        );
     }
 
     #[test]
@@ -145,6 +180,10 @@ mod tests {
                 "delete /service-groups/{id}",
                 "delete /services/{id}",
                 "delete /services/{service_id}/incidents/{id}",
+                "delete /users/auth/sessions/{id}",
+                "delete /users/organizations/{id}",
+                "delete /users/organizations/{id}/invitations/{inv_id}",
+                "delete /users/organizations/{id}/members/{user_id}",
                 "get /incidents",
                 "get /incidents/{id}",
                 "get /service-groups",
@@ -156,8 +195,13 @@ mod tests {
                 "get /timeline/organization/{org_id}",
                 "get /timeline/service/{service_id}",
                 "get /users/auth/profile",
+                "get /users/auth/sessions",
+                "get /users/invitations/{token}",
                 "get /users/organizations",
                 "get /users/organizations/{id}",
+                "get /users/organizations/{id}/invitations",
+                "get /users/organizations/{id}/members",
+                "get /users/organizations/{id}/members/{user_id}",
                 "post /incidents",
                 "post /incidents/{id}/updates",
                 "post /service-groups",
@@ -166,7 +210,12 @@ mod tests {
                 "post /users/auth/login",
                 "post /users/auth/logout",
                 "post /users/auth/password",
+                "post /users/auth/password/forgot",
+                "post /users/auth/password/reset",
                 "post /users/auth/signup",
+                "post /users/invitations/{token}/accept",
+                "post /users/organizations/{id}/invitations",
+                "post /users/organizations/{id}/invitations/{inv_id}/resend",
                 "put /incidents/{id}",
                 "put /incidents/{id}/updates/{update_id}",
                 "put /service-groups/{id}",
@@ -174,6 +223,7 @@ mod tests {
                 "put /services/{service_id}/incidents/{id}",
                 "put /users/auth/profile",
                 "put /users/organizations/{id}",
+                "put /users/organizations/{id}/members/{user_id}",
             ]
         );
     }

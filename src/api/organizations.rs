@@ -4,7 +4,7 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
 
 use super::Tag;
-use super::answer::{Answer, Changed, Found, Listed, Reading, Writing};
+use super::answer::{Answer, Changed, Done, Found, Listed, Reading, Withdrawing, Writing};
 use super::caller::{self, Me};
 use super::dto::OwnOrganization;
 use super::etag::{IfMatch, IfNoneMatch};
@@ -14,13 +14,15 @@ use super::query::Query;
 use super::repeat::Repeat;
 use crate::access::{Administer, Read};
 use crate::domain::organization::{self, OrgId};
-use crate::store::{OrgTx, OrgView, Page, Reads};
+use crate::store::{OrgView, Page, WideTx};
 
 input! {
     /// What may change of an organization.
     struct OrganizationPatch {
-        /// 1 to 100 characters. Addresses stay as they are.
+        /// 1 to 100 characters.
         name: Option<String>,
+        /// In the addresses of its pages: 3 to 60 of a–z, 0–9 and -. The word before goes on leading here.
+        slug: Option<String>,
     }
 }
 
@@ -39,7 +41,8 @@ impl Organizations {
         /// The `next_cursor` of the page before.
         cursor: Query<String>,
     ) -> Answer<Listed<OwnOrganization>, Reading> {
-        let ask = Ask::new(None, limit, &cursor)?;
+        // A suspended one is still theirs, though they can't enter it.
+        let ask = Ask::new(None, limit, &cursor)?.and_suspended();
         let user = me.caller.user.id;
         // A list of one entry in each organization.
         let page = walk(&me.app, &me.caller, ask, move |view, _| {
@@ -66,7 +69,7 @@ impl Organizations {
         Ok(Found { thing: OwnOrganization::versioned(&own), known })
     }
 
-    /// Renames an organization. Needs the role admin.
+    /// Gives an organization another name or address. Needs the role admin.
     #[oai(path = "/users/organizations/:id", method = "put", operation_id = "update_organization")]
     async fn update_organization(
         &self,
@@ -85,13 +88,29 @@ impl Organizations {
         let (patch, bytes) = body.into_parts();
         let once = repeat.once(&me.caller, &bytes)?;
         let user = me.caller.user.id;
-        let renamed = me.app.change_once(me.actor(), org, once, move |tx: &mut OrgTx<'_, Administer>| {
-            let expected = if_match.expected(tx, tx.org())?;
-            let change = organization::rename(tx, patch.name.as_deref(), expected)?;
-            let own = OwnOrganization::versioned(&organization::own(tx, user)?);
+        let patch = organization::OrganizationPatch { name: patch.name, slug: patch.slug };
+        let updated = me.app.change_wide_once(me.actor(), org, once, move |tx: &mut WideTx<'_, Administer>| {
+            let expected = if_match.expected(&tx.inside(), org)?;
+            let change = organization::update(tx, patch, expected)?;
+            let own = OwnOrganization::versioned(&organization::own(&tx.inside(), user)?);
             Ok(change.map(|_| own))
         });
-        let (thing, replayed) = renamed.await?;
+        let (thing, replayed) = updated.await?;
         Ok(Changed { thing, replayed })
+    }
+
+    /// Deletes an organization with its services, incidents, pages and people's access, for good. Needs the role admin.
+    #[oai(path = "/users/organizations/:id", method = "delete", operation_id = "delete_organization")]
+    async fn delete_organization(
+        &self,
+        me: Me,
+        /// The organization's id.
+        id: Path<String>,
+        /// Its name, which is required: nobody deletes another one by a slip.
+        name: Query<String>,
+    ) -> Answer<Done, Withdrawing> {
+        let org: OrgId = caller::id(&id)?;
+        me.app.delete_organization(&me.caller, org, name.text().unwrap_or_default()).await?;
+        Ok(Done { replayed: false })
     }
 }

@@ -7,12 +7,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::query::{Parameter, Query};
-use crate::access::Read;
+use crate::access::{Permission, Read};
 use crate::app::{App, Caller};
 use crate::domain::account;
-use crate::domain::organization::OrgId;
+use crate::domain::organization::{self, OrgId};
+use crate::domain::user::User;
 use crate::error::{Error, Result};
-use crate::store::{Cursor, Document, OrgView, Page, Scan};
+use crate::id::Id;
+use crate::store::{Cursor, Document, OrgView, Page, Reads, Scan};
 
 /// The most entries of one page.
 const LIMIT_MAX: usize = 200;
@@ -56,6 +58,33 @@ pub struct Listing<T> {
     pub next_cursor: Option<String>,
 }
 
+impl<T> Listing<T> {
+    /// Turns each entry into something else; the place stays.
+    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Listing<U> {
+        Listing { data: self.data.into_iter().map(f).collect(), next_cursor: self.next_cursor }
+    }
+}
+
+/// One page of a list that is held whole, since it is short: in the order of `place`, which no two entries share and no entry changes.
+///
+/// # Errors
+/// `Invalid`, under `cursor`.
+pub fn cut<T, P: Ord + Serialize + DeserializeOwned>(
+    mut entries: Vec<T>,
+    limit: Query<Limit>,
+    cursor: &Query<String>,
+    place: impl Fn(&T) -> P,
+) -> Result<Listing<T>> {
+    let after = cursor.text().map(open::<P>).transpose()?;
+    entries.sort_by_key(&place);
+    let mut data: Vec<T> = entries.into_iter().filter(|entry| after.as_ref().is_none_or(|after| place(entry) > *after)).collect();
+    let limit = limit.limit();
+    let more = data.len() > limit;
+    data.truncate(limit);
+    let next_cursor = data.last().filter(|_| more).map(|last| seal(&place(last))).transpose()?;
+    Ok(Listing { data, next_cursor })
+}
+
 /// A place in a list that may run through several organizations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
@@ -94,6 +123,7 @@ pub struct Ask {
     organization: Option<OrgId>,
     limit: usize,
     after: Option<Place>,
+    suspended: bool,
 }
 
 impl Ask {
@@ -102,7 +132,26 @@ impl Ask {
     /// # Errors
     /// `Invalid`, under `cursor`.
     pub fn new(organization: Option<OrgId>, limit: Query<Limit>, cursor: &Query<String>) -> Result<Self> {
-        Ok(Self { organization, limit: limit.limit(), after: cursor.text().map(open).transpose()? })
+        Ok(Self { organization, limit: limit.limit(), after: cursor.text().map(open).transpose()?, suspended: false })
+    }
+
+    /// Also of organizations that are suspended: for what their members may still know of them.
+    pub fn and_suspended(self) -> Self {
+        Self { suspended: true, ..self }
+    }
+
+    /// Whether to look into an organization of the caller's, who is this user.
+    fn enters(&self, view: &OrgView<'_, Read>, user: Id<User>) -> Result<bool> {
+        if self.suspended {
+            return Ok(true);
+        }
+        match organization::role_of(view, user) {
+            Ok(_) => Ok(true),
+            // Asked for by itself it is refused; among others it is left out.
+            Err(Error::Forbidden(why)) if self.organization == Some(view.org()) => Err(Error::Forbidden(why)),
+            Err(Error::Forbidden(_) | Error::NotFound) => Ok(false),
+            Err(other) => Err(other),
+        }
     }
 
     /// The organizations among `mine` that are asked for, from the one where this page starts, and where in it.
@@ -129,6 +178,29 @@ impl Slice {
     pub fn of<D: Document>(self, scan: Scan<D>) -> Scan<D> {
         scan.limit(self.limit).after(self.after)
     }
+
+    /// How many entries at most, and after which one.
+    pub fn bounds(self) -> (usize, Option<Cursor>) {
+        (self.limit, self.after)
+    }
+}
+
+/// Reads a page of what those members of one organization see who may do what `P` says.
+///
+/// # Errors
+/// As [`App::read`]; `Invalid` for a cursor of another list; what `list` says.
+pub async fn read<P: Permission, T: Send + 'static>(
+    app: &App,
+    caller: &Caller,
+    org: OrgId,
+    ask: Ask,
+    list: impl FnOnce(&OrgView<'_, P>, Slice) -> Result<Page<T>> + Send + 'static,
+) -> Result<Listing<T>> {
+    let (_, after) = ask.start(vec![org])?;
+    let slice = Slice { limit: ask.limit, after };
+    let page = app.read(caller.actor(), org, move |view: &OrgView<'_, P>| list(view, slice)).await?;
+    let next_cursor = page.next.map(|inner| seal(&Place { org, inner: Some(inner) })).transpose()?;
+    Ok(Listing { data: page.items, next_cursor })
 }
 
 /// Reads a page: of one organization, or of all of the caller's, one after the other in the order in which they were joined.
@@ -144,7 +216,12 @@ pub async fn walk<T: Send + 'static>(
     let user = caller.user.id;
     // One snapshot for all of it, memberships included: what is listed is what the caller may see at one moment.
     app.system_read(move |view| {
-        let mine = account::memberships(view, user)?.into_iter().map(|membership| membership.org_id).collect();
+        let mut mine = Vec::new();
+        for membership in account::memberships(view, user)? {
+            if ask.enters(&view.enter::<Read>(membership.org_id), user)? {
+                mine.push(membership.org_id);
+            }
+        }
         let (orgs, after) = ask.start(mine)?;
         through(&orgs, after, ask.limit, |org, slice| list(&view.enter::<Read>(org), slice))
     })
@@ -181,7 +258,6 @@ fn through<T>(
 mod tests {
     use super::*;
     use crate::domain::organization::Organization;
-    use crate::id::Id;
 
     const ORGS: [OrgId; 4] = [Id::<Organization>::from_u128(1), Id::from_u128(2), Id::from_u128(3), Id::from_u128(4)];
 

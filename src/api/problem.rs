@@ -120,7 +120,11 @@ pub fn respond(error: &Error, id: Option<&RequestId>) -> Response {
     match error {
         Error::Unauthenticated => plain(status, slug, "you are not signed in, or the credentials are wrong", id),
         Error::NotFound => plain(status, slug, "there is nothing here, or nothing that you may see", id),
-        Error::Forbidden(why) | Error::Conflict(why) => plain(status, slug, why, id),
+        Error::Forbidden(why) => {
+            tracing::info!(request_id = id.map(RequestId::as_str), %why, "refused");
+            plain(status, slug, why, id)
+        }
+        Error::Conflict(why) => plain(status, slug, why, id),
         Error::Stale { .. } => plain(status, slug, &error.to_string(), id),
         Error::Invalid(fields) => {
             let errors = fields.iter().take(FIELDS_MAX).map(FieldProblem::from).collect();

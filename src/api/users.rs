@@ -16,7 +16,7 @@ use crate::http::SessionCookie;
 use crate::web::Web;
 
 input! {
-    /// A new account, and the organization that it founds.
+    /// A new account, and the organization that it founds or joins.
     struct SignUp {
         /// Not used by another account.
         email: String,
@@ -24,10 +24,12 @@ input! {
         password: String,
         /// 1 to 100 characters.
         full_name: String,
-        /// 1 to 100 characters.
-        organization_name: String,
+        /// 1 to 100 characters. Required, but for who comes by an invitation: then it must be left out.
+        organization_name: Option<String>,
         /// From the setup link that the server prints while it has no operator.
         setup_token: Option<String>,
+        /// From the link of an invitation: joins the organization that invites, and founds none.
+        invite_token: Option<String>,
     }
 }
 
@@ -64,19 +66,19 @@ pub(super) struct Users;
 
 #[OpenApi(tag = "Tag::Accounts")]
 impl Users {
-    /// Makes an account and an organization, and signs in.
+    /// Makes an account and an organization, or joins the one that invites, and signs in.
     #[oai(path = "/users/auth/signup", method = "post", operation_id = "sign_up")]
     async fn sign_up(&self, web: Data<&Web>, visitor: Visitor, body: Input<SignUp>) -> Answer<Welcomed<dto::SignedUp>, SigningUp> {
-        let SignUp { email, password, full_name, organization_name, setup_token } = body.into_value();
-        let input = SignUpInput { email, password, full_name, organization_name, setup_token };
+        let SignUp { email, password, full_name, organization_name, setup_token, invite_token } = body.into_value();
+        let organization_name = organization_name.unwrap_or_default();
+        let input = SignUpInput { email, password, full_name, organization_name, setup_token, invite_token };
         let signed_in = web.app.sign_up(input, visitor.address, visitor.origin).await?;
-        let founded =
-            signed_in.profile.organizations.first().ok_or_else(|| Error::internal("an account was made without its organization"))?;
-        let body = dto::SignedUp {
-            user: (&signed_in.profile.user).into(),
-            organization: (&founded.organization).into(),
-            role: founded.role.into(),
-        };
+        let first =
+            signed_in.profile.organizations.first().ok_or_else(|| {
+                Error::Conflict("your account is made, but you do not belong to the organization any more; sign in".into())
+            })?;
+        let body =
+            dto::SignedUp { user: (&signed_in.profile.user).into(), organization: (&first.organization).into(), role: first.role.into() };
         Ok(Welcomed(entered(web.cookie, &signed_in, body)?))
     }
 

@@ -67,7 +67,7 @@ pub struct Update {
     pub author: Author,
 }
 
-/// Who said it: a copy of the name, which outlives the person.
+/// Who said or did it: a copy of the name, which outlives the person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
 pub struct Author {
     /// `user` or `system`.

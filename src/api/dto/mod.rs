@@ -6,13 +6,15 @@
 mod incident;
 mod people;
 mod service;
+mod team;
 mod timeline;
 mod values;
 mod words;
 
 pub use incident::{Affected, Author, Incident, Update};
-pub use people::{Organization, OwnOrganization, Profile, SignedUp, User};
+pub use people::{Organization, OwnOrganization, Profile, Session, SignedUp, User};
 pub use service::{Group, Service};
+pub use team::{Invitation, IssuedInvitation, Mail, Member, Offer, OfferedOrganization};
 pub use timeline::{TimelineActor, TimelineData, TimelineEntry, TimelineSubject};
 pub use values::Nullable;
 pub use words::{Impact, IncidentStatus, Role, ServiceStatus, Visibility};

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::Role;
 use crate::api::etag::Versioned;
 use crate::clock::Timestamp;
-use crate::domain::{account, organization, user};
+use crate::domain::{account, organization, session, user};
+use crate::id::Id;
 
 /// A person with an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
@@ -60,12 +61,15 @@ pub struct OwnOrganization {
     pub created_at: Timestamp,
     /// The caller's.
     pub role: Role,
+    /// Whether the operator keeps it shut: everything in it is refused then.
+    pub suspended: bool,
 }
 
 impl From<&organization::Own> for OwnOrganization {
     fn from(own: &organization::Own) -> Self {
         let Organization { id, name, slug, created_at } = Organization::from(&own.organization);
-        Self { id, name, slug, created_at, role: own.role.into() }
+        let suspended = own.organization.suspended_at.is_some();
+        Self { id, name, slug, created_at, role: own.role.into(), suspended }
     }
 }
 
@@ -100,4 +104,39 @@ pub struct SignedUp {
     pub organization: Organization,
     /// What they may do in it.
     pub role: Role,
+}
+
+/// Where somebody is signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
+pub struct Session {
+    /// Opaque; nobody can sign in with it.
+    pub id: String,
+    /// Whether it is the one asked through.
+    pub current: bool,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last used, to the hour.
+    pub seen_at: Timestamp,
+    /// When it ends, however much it is used.
+    pub expires_at: Timestamp,
+    /// From where it began.
+    pub address: String,
+    /// What the browser or program called itself when it began.
+    pub user_agent: String,
+}
+
+impl Session {
+    /// The session, as seen from the one asked through.
+    pub fn of(session: &session::Session, current: Id<session::Session>) -> Self {
+        let session::Session { id, created_at, seen_at, expires_at, address, user_agent, .. } = session;
+        Self {
+            id: id.to_string(),
+            current: *id == current,
+            created_at: *created_at,
+            seen_at: *seen_at,
+            expires_at: *expires_at,
+            address: address.clone(),
+            user_agent: user_agent.clone(),
+        }
+    }
 }

@@ -46,7 +46,7 @@ pub struct TimelineActor {
 /// What it happened to: a copy, since the timeline outlives things.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Object)]
 pub struct TimelineSubject {
-    /// `organization`, `service`, `group` or `incident`.
+    /// `organization`, `page`, `member`, `invitation`, `service`, `group` or `incident`.
     pub kind: String,
     /// Its id.
     pub id: String,

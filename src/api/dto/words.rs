@@ -96,7 +96,7 @@ macro_rules! word_fields {
         })*
     };
 }
-word_fields!(ServiceStatus, IncidentStatus, Impact, Visibility);
+word_fields!(ServiceStatus, IncidentStatus, Impact, Visibility, Role);
 
 /// The words as the schema lists them, so that a message never lags behind.
 fn words_of<T: Type>() -> String {
