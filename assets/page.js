@@ -5,7 +5,7 @@
   "use strict";
 
   const element = (id) => document.getElementById(id);
-  const [live, online, chip, zoneLine, zoneChoice] = ["live", "online", "offline", "zone", "zone-choice"].map(element);
+  const [live, online, chip, zoneChoice] = ["live", "online", "offline", "zone-choice"].map(element);
 
   // Words and figures go together: the page's language, as the visitor writes it if it is theirs.
   const { lang } = document.documentElement;
@@ -17,12 +17,14 @@
     return (at) => (at.getFullYear() === new Date().getFullYear() ? thisYear : anyYear).format(at);
   };
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const [own, utc] = [clock(here), clock("UTC")];
+  const own = clock(here);
+  // The page's zone and its clock; whoever owns the page may change it meanwhile.
+  let there, theirs;
   const zoneKey = "allclear-zone";
-  let inUtc = false;
+  let asThere = false;
   // Storage may be forbidden.
   try {
-    inUtc = localStorage.getItem(zoneKey) === "utc";
+    asThere = !!localStorage.getItem(zoneKey);
   } catch {}
 
   const write = (element, text) => {
@@ -44,26 +46,38 @@
     for (const span of root.querySelectorAll("[data-since]")) write(span, `, for ${duration(new Date(span.dataset.since))}`);
   };
 
-  /** Moments turn to the visitor's zone with UTC in the tooltip, or the other way round; dates without a time are days in UTC and stay. */
+  /** Moments turn to the visitor's zone with the page's in the tooltip, or the other way round; dates without a time are the page's days. */
   const localise = (root) => {
     for (const time of root.querySelectorAll("time[datetime*=T]")) {
       const at = new Date(time.dateTime);
-      time.title = inUtc ? own(at) : utc(at);
-      write(time, inUtc ? utc(at) : own(at));
+      time.title = asThere ? own(at) : theirs(at);
+      write(time, asThere ? theirs(at) : own(at));
     }
     elapse(root);
   };
 
+  /** Says whose clock tells the times, by the page's zone as it is now. */
   const showZone = () => {
+    const line = element("zone");
+    const { zone } = line.dataset;
+    if (zone !== there) {
+      try {
+        theirs = clock((there = zone));
+      } catch {
+        // A browser may be older than the zone's name.
+        theirs = clock((there = "UTC"));
+      }
+    }
     localise(document);
-    write(zoneLine, `Times are in ${inUtc ? "UTC" : `your time zone, ${here}`}; a day begins at midnight UTC.`);
+    write(line, `Times are in ${asThere ? there : `your time zone, ${here}`}; days are in ${zone}.`);
+    zoneChoice.options[1].text = there;
+    zoneChoice.closest("label").hidden = here === there;
   };
 
   zoneChoice.options[0].text = here;
-  zoneChoice.value = inUtc ? "utc" : "";
-  zoneChoice.closest("label").hidden = here === "UTC";
+  zoneChoice.value = asThere ? "page" : "";
   zoneChoice.addEventListener("change", () => {
-    inUtc = zoneChoice.value === "utc";
+    asThere = !!zoneChoice.value;
     try {
       localStorage.setItem(zoneKey, zoneChoice.value);
     } catch {}
@@ -89,7 +103,10 @@
         }
       }
     },
-    htmx_after_swap: tell,
+    htmx_after_swap: () => {
+      tell();
+      showZone();
+    },
   });
 
   // The line. hx-sse reconnects a stream that broke, but does not retry a first connection that was refused, nor one that ended for good.
@@ -104,7 +121,7 @@
     if (since) return;
     since = new Date();
     notice = setTimeout(() => {
-      write(chip, `Connection lost since ${(inUtc ? utc : own)(since)}. Trying again…`);
+      write(chip, `Connection lost since ${(asThere ? theirs : own)(since)}. Trying again…`);
       chip.hidden = false;
       online.hidden = true;
     }, patience);
@@ -131,6 +148,12 @@
       timer = 0;
       htmx.trigger(live, "retry");
     }, delay);
+  };
+
+  /** The page itself is gone: deleted, or shut. Asked for anew it says so; not by everyone who watches in the same moment. */
+  let leaving;
+  const gone = (status) => {
+    if (status === 404) leaving ??= setTimeout(() => location.reload(), 5000 * Math.random());
   };
 
   /** Ends a stream that may be dead without having said so, or a wait for the next attempt; hx-sse opens it anew and misses nothing. */
@@ -163,11 +186,16 @@
   live.addEventListener("htmx:sse:before:connection", (event) => {
     if (event.detail.connection.attempt > 0) lost();
   });
-  live.addEventListener("htmx:sse:error", lost);
+  live.addEventListener("htmx:sse:error", ({ detail: { status } }) => {
+    lost();
+    gone(status);
+  });
   live.addEventListener("htmx:sse:close", retry);
   // Every way in which a first request can fail ends here: refused, an error status, an answer that is no stream.
-  live.addEventListener("htmx:finally:request", () => {
-    if (!connection) retry();
+  live.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+    if (connection) return;
+    retry();
+    gone(ctx.response?.status);
   });
 
   addEventListener("offline", lost);

@@ -23,6 +23,13 @@ pub(super) struct Received {
     _share: Option<OwnedSemaphorePermit>,
 }
 
+impl Received {
+    /// A body of no bytes.
+    pub(super) fn nothing() -> Self {
+        Self { bytes: Bytes::new(), _share: None }
+    }
+}
+
 /// Reads a request's body.
 ///
 /// `budget` has a permit per byte. It is taken as bytes arrive: reserving what `Content-Length` announces would let a few hundred clients
@@ -36,7 +43,7 @@ pub(super) async fn receive(head: &Parts, mut body: Incoming, limits: &Limits, b
         // Inflating is how a small request becomes a large one.
         Refusal::Encoded
     } else if body.is_end_stream() {
-        return Ok(Received { bytes: Bytes::new(), _share: None });
+        return Ok(Received::nothing());
     } else if usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX) > limit {
         Refusal::TooLarge { limit }
     } else {

@@ -29,7 +29,7 @@ pub struct Limits {
     pub uri_bytes: usize,
     /// Bytes of a request's body; more is 413.
     pub body_bytes: usize,
-    /// Bytes of a body sent to a path that ends with `/logo`.
+    /// Bytes of a body sent to a path that ends with `/logo`: a picture of 2 MiB, and what a form puts around it.
     pub logo_bytes: usize,
     /// From head to the end of the body.
     pub body_time: Duration,
@@ -58,7 +58,7 @@ impl Default for Limits {
             head_fields: 100,
             uri_bytes: 8 * 1024,
             body_bytes: 1024 * 1024,
-            logo_bytes: 2 * 1024 * 1024,
+            logo_bytes: (2 * 1024 + 16) * 1024,
             body_time: Duration::from_secs(30),
             body_budget: 64 * 1024 * 1024,
             drain_bytes: 8 * 1024 * 1024,
@@ -82,8 +82,13 @@ impl Limits {
 
     /// The largest body that this path takes.
     pub(super) fn body_of(&self, path: &str) -> usize {
-        if path.strip_suffix('/').unwrap_or(path).ends_with("/logo") { self.logo_bytes } else { self.body_bytes }
+        if is_logo(path) { self.logo_bytes } else { self.body_bytes }
     }
+}
+
+/// Whether a logo is sent there.
+pub(super) fn is_logo(path: &str) -> bool {
+    path.strip_suffix('/').unwrap_or(path).ends_with("/logo")
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use super::{
     client::TrustedProxies,
     connection::{Busy, Gauge},
     headers::SecurityHeaders,
-    limits::Limits,
+    limits::{Limits, is_logo},
     refuse::Refusal,
     registry::{Registry, Slot},
     request_id::{RequestIds, X_REQUEST_ID},
@@ -122,6 +122,14 @@ where
         Err(Refusal::UriTooLong)
     } else {
         body::receive(&head, incoming, &shared.limits, &shared.body_budget).await
+    };
+    let received = match received {
+        // Whoever chose the file in a form finds out in that form that it is too large: its handler is told, in place of the body.
+        Err(refusal @ Refusal::TooLarge { .. }) if is_logo(head.uri.path()) => {
+            head.extensions.insert(refusal);
+            Ok(body::Received::nothing())
+        }
+        other => other,
     };
     let response = match received {
         Err(refusal) => {

@@ -126,7 +126,7 @@ mod tests {
     fn pages_at(base_url: &str) -> Pages {
         let (app, _) = App::in_memory(Clock::manual(Timestamp::from_millis(0)), IdSource::seeded(1), Settings::default()).unwrap();
         let pages = Pages::new(&app, &Hub::new(), &base_url.parse().unwrap(), SecurityHeaders::new(true));
-        let held = pages.0.shelf.admit("acme", Id::from_u128(7), OrgId::from_u128(1));
+        let held = pages.0.shelf.admit(Id::from_u128(7), OrgId::from_u128(1));
         pages.0.shelf.put(held.entry(), Arc::new(rendition(1, "Everything works.")), held.changes());
         pages
     }

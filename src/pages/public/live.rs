@@ -20,7 +20,8 @@ use crate::live::frame::{self as frames, Frame};
 use crate::live::sse::EventStream;
 use crate::web::Web;
 
-/// `GET /p/:slug/live?after=…`, or with a `Last-Event-ID`. No cookie is looked at: everyone gets the same.
+/// `GET /p/:slug/live?after=…`, or with a `Last-Event-ID`. No cookie is looked at: everyone gets the same. An older word of the page's address
+/// serves as well as the present one: pages that are open keep the address that they were loaded from.
 #[handler]
 pub(crate) async fn stream(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
     Ok(follow(web.0, request).await?)
@@ -95,7 +96,7 @@ mod tests {
         let frame = frame(Id::from_u128(1), &rendition.stamp, &rendition.fragments);
         let text = String::from_utf8(frame.sse().to_vec()).unwrap();
         assert_eq!((frame.seq(), frame.room()), (7, Room::Fragments(Id::from_u128(1))));
-        assert!(text.starts_with("id: epoch:7.20000\ndata: <hx-partial hx-target=\"#banner\""), "{text}");
+        assert!(text.starts_with("id: epoch:7.2026-03-01\ndata: <hx-partial hx-target=\"#banner\""), "{text}");
         assert!(text.contains("two\ndata: lines") && text.ends_with("\n\n") && !text.contains("event:"), "{text}");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `mod.rs` | the routes: a page, led to where it has moved, and its logo |
 //! | `render.rs` | a page as HTML, whole and in fragments |
 //! | `rendition.rs` | a rendering in every encoding, with its headers |
 //! | `shelf.rs` | the renditions in memory: found, marked, bounded |
@@ -20,18 +21,37 @@ pub mod rendition;
 mod shelf;
 
 use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
 use poem::web::Data;
 use poem::{Request, Response, handler};
 
 pub use cache::Pages;
 
+use crate::error::{Error, Result};
 use crate::web::Web;
 
-/// `GET` and `HEAD /p/:slug`, where it is not answered from memory before the router.
+/// `GET` and `HEAD /p/:slug`, where it is not answered from memory before the router. An older word of the page's address leads to the present
+/// one.
 #[handler]
 pub(crate) async fn page(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
-    let rendition = web.pages.fresh(request.raw_path_param("slug").unwrap_or_default()).await?;
-    Ok(sent(rendition.answer(request.headers())))
+    let slug = request.raw_path_param("slug").unwrap_or_default();
+    let rendition = web.pages.fresh(slug).await?;
+    if rendition.stamp.slug == slug { Ok(sent(rendition.answer(request.headers()))) } else { Ok(moved(web.0, &rendition.stamp.slug)?) }
+}
+
+/// For good, but not to be kept: the page may move again, and come back.
+fn moved(web: &Web, slug: &str) -> Result<Response> {
+    let location = HeaderValue::try_from(format!("{}/p/{slug}", web.base_url.path())).map_err(Error::internal)?;
+    Ok(Response::builder().status(StatusCode::PERMANENT_REDIRECT).header(header::LOCATION, location).finish())
+}
+
+/// `GET /p/:slug/logo/:file`, the file being `{hash}.png`: what is at an address never changes.
+#[handler]
+pub(crate) async fn logo(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
+    let [slug, file] = ["slug", "file"].map(|name| request.raw_path_param(name).unwrap_or_default());
+    let png = web.pages.logo(slug, file.strip_suffix(".png").ok_or(Error::NotFound)?).await?;
+    let kept = "public, max-age=31536000, immutable";
+    Ok(Response::builder().content_type("image/png").header(header::CACHE_CONTROL, kept).body(png))
 }
 
 /// An answer from memory as the router sends it.

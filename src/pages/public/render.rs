@@ -5,6 +5,7 @@
 
 mod days;
 mod incident;
+mod told;
 mod words;
 
 use askama::Template;
@@ -41,10 +42,12 @@ pub fn render(view: &PageView, shell: &Shell) -> Result<Rendered, askama::Error>
     Ok(Rendered {
         html: Whole { page }.render()?,
         fragments: vec![
+            fragment("top", Top { page }.render()?),
             fragment("banner", Banner { page }.render()?),
             fragment("incidents", Incidents { page }.render()?),
             fragment("services", Services { page }.render()?),
             fragment("history", History { page }.render()?),
+            fragment("zone", Zone { page }.render()?),
             fragment("asof", AsOf { page }.render()?),
         ],
     })
@@ -73,6 +76,12 @@ struct Whole<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "public/page.html", block = "top")]
+struct Top<'a> {
+    page: &'a Page,
+}
+
+#[derive(Template)]
 #[template(path = "public/page.html", block = "banner")]
 struct Banner<'a> {
     page: &'a Page,
@@ -93,6 +102,12 @@ struct Services<'a> {
 #[derive(Template)]
 #[template(path = "public/page.html", block = "history")]
 struct History<'a> {
+    page: &'a Page,
+}
+
+#[derive(Template)]
+#[template(path = "public/page.html", block = "zone")]
+struct Zone<'a> {
     page: &'a Page,
 }
 

@@ -1,6 +1,8 @@
 //! The page as rendered: empty, long and hostile.
 
-use super::samples::{NOON, grouped, incident, past, service, shown, view};
+use jiff::tz::TimeZone;
+
+use super::samples::{NOON, grouped, incident, logo, past, service, shown, view};
 use super::words::{extent, mark, worst};
 use super::*;
 use crate::clock::Timestamp;
@@ -11,7 +13,7 @@ use crate::domain::status::{Impact, Rollup, ServiceStatus};
 use crate::id::Id;
 use crate::pages::when::duration;
 
-const TARGETS: [&str; 5] = ["banner", "incidents", "services", "history", "asof"];
+const TARGETS: [&str; 7] = ["top", "banner", "incidents", "services", "history", "zone", "asof"];
 
 fn fragment<'a>(rendered: &'a Rendered, target: &str) -> &'a str {
     &rendered.fragments.iter().find(|fragment| fragment.target == target).unwrap().html
@@ -65,7 +67,7 @@ fn a_fragment_is_what_the_page_shows_and_nothing_around_it() {
         assert!(html.starts_with('<') && html.ends_with('>'), "{target}");
         assert_eq!(ids(html)[0], *target);
     }
-    let frame = frame(&rendered.fragments[..2]);
+    let frame = frame(&rendered.fragments[1..3]);
     assert!(frame.starts_with("<hx-partial hx-target=\"#banner\" hx-swap=\"outerMorph\"><section id=\"banner\""));
     assert_eq!(frame.matches("</section></hx-partial>").count(), 2);
     assert_eq!(super::frame([]), "");
@@ -241,6 +243,8 @@ fn nothing_hostile_gets_out_of_its_place() {
     let evil = "\"><script>alert(1)</script><hx-partial hx-target=\"#banner\" x='";
     let mut view = view();
     view.page.name = evil.into();
+    view.page.description = evil.into();
+    view.page.logo = Some(logo());
     view.sections = vec![grouped(evil, vec![PublicService { description: evil.into(), ..service(1, evil, ServiceStatus::Operational) }])];
     let mut hostile = incident(5, evil, 1);
     hostile.updates[0].message = evil.into();
@@ -257,6 +261,8 @@ fn nothing_hostile_gets_out_of_its_place() {
 #[test]
 fn the_page_obeys_its_own_content_security_policy() {
     let mut view = view();
+    view.page.logo = Some(logo());
+    view.page.description = "What **Acme** runs.".into();
     view.sections = vec![grouped("Core", vec![service(1, "API", ServiceStatus::Operational)])];
     view.active = vec![incident(5, "Checkout fails", 5)];
     let html = shown(&view).html;
@@ -265,4 +271,62 @@ fn the_page_obeys_its_own_content_security_policy() {
     assert!(!html.contains(" style=") && !html.contains("<style") && !html.contains("hx-on"));
     assert!(!html.split(" on").skip(1).any(handler), "an inline handler");
     assert_eq!(html.matches("<script src=").count(), html.matches("<script").count());
+}
+
+#[test]
+fn what_a_page_says_of_itself_stands_below_its_name_and_in_previews() {
+    let mut view = view();
+    let bare = shown(&view);
+    assert!(!fragment(&bare, "top").contains("about"), "{}", fragment(&bare, "top"));
+    assert_eq!(bare.html.matches("content=\"Acme: All Systems Operational.\"").count(), 2);
+
+    view.page.description = "Everything that *Acme* runs for `you`.\n\n- APIs\n- [Web](https://example.org) & <b>more</b>".into();
+    let rendered = shown(&view);
+    let top = fragment(&rendered, "top");
+    assert!(top.contains("<p>Everything that <em>Acme</em> runs for <code>you</code>.</p>") && top.contains("&lt;b&gt;"), "{top}");
+    let preview =
+        "content=\"Acme: All Systems Operational. Everything that Acme runs for you. APIs Web &#38; &#60;b&#62;more&#60;/b&#62;\"";
+    assert_eq!(rendered.html.matches(preview).count(), 2, "{}", rendered.html);
+
+    view.active = vec![incident(5, "Checkout fails", 1)];
+    view.page.description = "word ".repeat(400);
+    let html = shown(&view).html;
+    let preview = html.split("og:description\" content=\"").nth(1).and_then(|rest| rest.split_once('"')).unwrap().0;
+    assert!(preview.starts_with("Acme: All Systems Operational. Checkout fails. word word") && preview.ends_with(" word…"), "{preview}");
+    assert!(preview.chars().count() < 260, "{preview}");
+}
+
+#[test]
+fn a_logo_stands_where_the_letter_did_at_its_own_size() {
+    let mut view = view();
+    let bare = shown(&view);
+    assert!(fragment(&bare, "top").contains("class=\"mark\"") && !bare.html.contains("<img") && !bare.html.contains("og:image"));
+
+    view.page.logo = Some(logo());
+    view.page.name = "Acme & \"Sons\"".into();
+    let rendered = shown(&view);
+    let image = "<img class=\"logo\" src=\"/status/p/acme/logo/1a2b3c4d5e6f1a2b3c4d5e6f.png\" width=\"320\" height=\"160\" \
+                 alt=\"Acme &#38; &#34;Sons&#34;\">";
+    let top = fragment(&rendered, "top");
+    assert!(top.contains(image) && !top.contains("class=\"mark\""), "{top}");
+    let preview = "<meta property=\"og:image\" content=\"https://example.org/status/p/acme/logo/1a2b3c4d5e6f1a2b3c4d5e6f.png\">";
+    assert!(rendered.html.contains(preview), "{}", rendered.html);
+}
+
+#[test]
+fn without_script_times_are_told_by_the_pages_clock_which_is_named() {
+    let mut view = view();
+    view.page.zone = TimeZone::get("America/New_York").unwrap();
+    view.active = vec![incident(5, "Checkout fails", 1)];
+    view.days[0].incidents = vec![past(6, "Slow search", 1)];
+    let rendered = shown(&view);
+
+    let as_of = "<p id=\"asof\">As of <time datetime=\"2026-03-01T12:00:00.000Z\">1 Mar 2026, 07:00 EST</time></p>";
+    assert_eq!(fragment(&rendered, "asof"), as_of);
+    let zone = "<p id=\"zone\" data-zone=\"America/New_York\">Times and days are in the time zone America/New_York.</p>";
+    assert_eq!(fragment(&rendered, "zone"), zone);
+    assert!(rendered.html.contains("<option value=\"page\">America/New_York</option>"));
+    assert!(fragment(&rendered, "incidents").contains("1 Mar 2026, 06:00 EST"));
+    assert!(fragment(&rendered, "history").contains("1 Mar 2026, 06:05 EST"));
+    assert!(!rendered.html.contains("UTC"), "{}", rendered.html);
 }

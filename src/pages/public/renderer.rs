@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::MutexGuard;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -14,6 +15,7 @@ use super::render::render;
 use super::rendition::{Rendition, Stamp};
 use super::shelf::Held;
 use crate::domain::page::{self, Page, PageView};
+use crate::domain::public::Public;
 use crate::domain::slug as slugs;
 use crate::error::{Error, Result};
 use crate::http::Shutdown;
@@ -28,10 +30,11 @@ const LOOK: Duration = Duration::from_secs(1);
 const SLUG_MAX: usize = 100;
 
 impl Pages {
-    /// The page as it stands now: from memory, or rendered, once for all who wait.
+    /// The page as it stands now: from memory, or rendered, once for all who wait. By an older word of its address it is found as well; the
+    /// rendition knows the present one.
     ///
     /// # Errors
-    /// `NotFound` for a slug that leads nowhere; what the store says.
+    /// `NotFound` for a slug that leads nowhere, or to an organization that is shut; what the store says.
     pub async fn fresh(&self, slug: &str) -> Result<Arc<Rendition>> {
         let held = self.hold(slug).await?;
         self.rendition(&held).await
@@ -59,20 +62,34 @@ impl Pages {
         renewals.shutdown().await;
     }
 
-    /// Takes hold of a page, looking its slug up if it is not in memory.
+    /// The PNG of a page's logo; any word of the page's address will do.
+    ///
+    /// Read from the store each time: browsers keep it for a year, so that each asks once, and in memory it would take the place of pages.
+    ///
+    /// # Errors
+    /// `NotFound` for a logo that is not, or no longer, the page's, and for a page that is not there; what the store says.
+    pub async fn logo(&self, slug: &str, hash: &str) -> Result<Bytes> {
+        let (slug, hash) = (plausible(slug)?.to_owned(), hash.to_owned());
+        let png = self.0.app.system_read(move |view| {
+            let found = slugs::find(view, &slug)?.ok_or(Error::NotFound)?;
+            view.enter::<Public>(found.org_id).logo(found.page_id, &hash)
+        });
+        png.await.map(Bytes::from)
+    }
+
+    /// Takes hold of a page, looking its slug up if it is not in memory under this word.
     pub(super) async fn hold(&self, slug: &str) -> Result<Held> {
         if let Some(held) = self.0.shelf.hold(slug) {
-            return Ok(held);
+            // The page may have moved since it was rendered, and who has the word now only the store knows.
+            match self.rendition(&held).await {
+                Ok(rendition) if rendition.stamp.slug == slug => return Ok(held),
+                Ok(_) | Err(Error::NotFound) => {}
+                Err(other) => return Err(other),
+            }
         }
-        if slug.is_empty()
-            || slug.len() > SLUG_MAX
-            || !slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        {
-            return Err(Error::NotFound);
-        }
-        let wanted = slug.to_owned();
+        let wanted = plausible(slug)?.to_owned();
         let found = self.0.app.system_read(move |view| slugs::find(view, &wanted)).await?.ok_or(Error::NotFound)?;
-        Ok(self.0.shelf.admit(&found.slug, found.page_id, found.org_id))
+        Ok(self.0.shelf.admit(found.page_id, found.org_id))
     }
 
     /// A true rendition of a page: the one that is here, or a new one.
@@ -138,23 +155,36 @@ impl Pages {
             return Ok(None);
         }
         let number = self.0.numbers.fetch_add(1, Ordering::Relaxed) + 1;
-        let stamp = Stamp { number, good_until: page::good_until(view.made_at), at: view.at };
+        let good_until = page::good_until(view.made_at, &view.page.zone);
+        let stamp = Stamp { number, slug: view.page.slug, good_until, at: view.at };
         let rendition = Rendition::make(rendered, stamp, &self.0.security).map_err(Error::internal)?;
         Ok(Some(Arc::new(rendition)))
     }
 
     /// Sends those who follow the page what is new to them: one frame, encoded once, and not at all if nobody does.
     fn announce(&self, page: Id<Page>, earlier: Option<&Rendition>, rendition: &Rendition) {
-        self.0.hub.publish(Room::Fragments(page), || match earlier {
-            Some(earlier) => live::frame(page, &rendition.stamp, rendition.changed_since(earlier)),
-            None => live::frame(page, &rendition.stamp, &rendition.fragments),
-        });
+        let news: Vec<_> = match earlier {
+            Some(earlier) => rendition.changed_since(earlier).collect(),
+            None => rendition.fragments.iter().collect(),
+        };
+        // That the page has moved alone is nothing to those who are on it.
+        if !news.is_empty() {
+            self.0.hub.publish(Room::Fragments(page), || live::frame(page, &rendition.stamp, news));
+        }
     }
 }
 
-/// Where the page's stream stands with a view: the position in the page's log and, since a page changes with the date as well, the day.
+/// A word that may be in an address. What can't be is not looked up.
+fn plausible(slug: &str) -> Result<&str> {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=SLUG_MAX).contains(&slug.len()) && slug.bytes().all(is_plain) { Ok(slug) } else { Err(Error::NotFound) }
+}
+
+/// Where the page's stream stands with a view: the position in the page's log and, since a page changes with the date as well, the day; and
+/// which logo it shows, of which the log says nothing.
 fn position(view: &PageView) -> String {
-    format!("{}.{}", view.at, view.made_at.millis().div_euclid(86_400_000))
+    let logo = view.page.logo.as_ref().and_then(|logo| logo.hash.get(..8)).map(|hash| format!(".{hash}")).unwrap_or_default();
+    format!("{}.{}{logo}", view.at, view.today)
 }
 
 #[cfg(test)]
@@ -169,7 +199,8 @@ mod tests {
     use crate::app::{App, Settings, SignUpInput};
     use crate::clock::{Clock, Timestamp};
     use crate::config::Registration;
-    use crate::domain::organization::{self, OrgId};
+    use crate::domain::organization::{self, OrgId, OrganizationPatch};
+    use crate::domain::page::PagePatch;
     use crate::domain::session::Origin;
     use crate::http::SecurityHeaders;
     use crate::id::IdSource;
@@ -196,6 +227,7 @@ mod tests {
                 full_name: "Ada".into(),
                 organization_name: "Acme".into(),
                 setup_token: None,
+                invite_token: None,
             };
             let signed_in = app.sign_up(input, IpAddr::V4(Ipv4Addr::LOCALHOST), Origin::default()).await.unwrap();
             let org = signed_in.profile.organizations[0].organization.id;
@@ -207,8 +239,22 @@ mod tests {
         }
 
         async fn rename(&mut self, name: &str) {
-            let name = name.to_owned();
-            self.app.change(Actor::System("test"), self.org, move |tx| organization::rename(tx, Some(&name), None)).await.unwrap();
+            let patch = OrganizationPatch { name: Some(name.to_owned()), ..OrganizationPatch::default() };
+            self.app.change_wide(Actor::System("test"), self.org, move |tx| organization::update(tx, patch, None)).await.unwrap();
+            self.follow();
+        }
+
+        async fn patch(&mut self, patch: PagePatch) {
+            self.app.change_wide(Actor::System("test"), self.org, move |tx| page::update(tx, patch, None)).await.unwrap();
+            self.follow();
+        }
+
+        async fn move_to(&mut self, slug: &str) {
+            self.patch(PagePatch { slug: Some(slug.to_owned()), ..PagePatch::default() }).await;
+        }
+
+        async fn suspend(&mut self, suspended: bool) {
+            self.app.change_wide(Actor::System("test"), self.org, move |tx| organization::suspend(tx, suspended)).await.unwrap();
             self.follow();
         }
 
@@ -303,6 +349,56 @@ mod tests {
 
         shutdown.begin();
         renderer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_page_that_moved_is_found_by_both_words_and_says_which_is_the_present_one() {
+        let mut acme = Acme::found().await;
+        acme.fresh().await;
+        let (_connection, heard, held) = acme.listen().await;
+        acme.move_to("zenith").await;
+        assert!(acme.pages.0.shelf.with_fresh("acme", |_| ()).is_none(), "the old address is not served from memory");
+
+        for word in ["acme", "zenith", "acme"] {
+            let rendition = acme.pages.fresh(word).await.unwrap();
+            assert_eq!((rendition.stamp.slug.as_str(), rendition.stamp.number), ("zenith", 2), "{word}");
+            assert!(html(&rendition).contains("https://example.org/p/zenith"));
+            assert_eq!(acme.pages.hold(word).await.unwrap().page, held.page, "{word}");
+        }
+        assert!(acme.pages.0.shelf.with_fresh("zenith", |_| ()).is_some());
+
+        while heard.try_recv().is_some() {}
+        acme.rename("Zenith").await;
+        acme.fresh().await;
+        assert!(heard.try_recv().is_some(), "whoever came by the old address goes on to hear of it");
+    }
+
+    #[tokio::test]
+    async fn a_page_is_gone_while_its_organization_is_suspended() {
+        let mut acme = Acme::found().await;
+        acme.fresh().await;
+        acme.suspend(true).await;
+        assert!(acme.pages.0.shelf.with_fresh("acme", |_| ()).is_none());
+        for _ in 0..2 {
+            assert_eq!(acme.pages.fresh("acme").await.err(), Some(Error::NotFound));
+        }
+        acme.suspend(false).await;
+        let shown = acme.fresh().await;
+        assert!(html(&shown).contains("Acme"));
+    }
+
+    #[tokio::test]
+    async fn another_day_begins_at_midnight_in_the_pages_zone() {
+        let mut acme = Acme::found().await;
+        let tokyo = PagePatch { time_zone: Some("Asia/Tokyo".into()), ..PagePatch::default() };
+        acme.patch(tokyo).await;
+        let before = acme.fresh().await;
+        assert_eq!(before.stamp.good_until, "2026-03-01T15:00:00Z".parse().unwrap());
+        assert!(before.stamp.at.ends_with(".2026-03-01"), "{}", before.stamp.at);
+
+        acme.app.clock().advance(Duration::from_secs(3 * 3_600));
+        assert_eq!(acme.pages.0.shelf.overdue(acme.app.clock().now()), [acme.pages.hold("acme").await.unwrap().page]);
+        assert!(acme.fresh().await.stamp.at.ends_with(".2026-03-02"));
     }
 
     #[tokio::test]

@@ -27,7 +27,10 @@ const AS_OF: &str = "asof";
 pub struct Stamp {
     /// Counts renderings; a greater number was made later. It means nothing outside this process.
     pub number: u64,
-    /// Where the page's stream stands with it: `<epoch>:<seq>.<day>`, the position in the page's log and the day that it calls today.
+    /// The word in the page's address, as it was then.
+    pub slug: String,
+    /// Where the page's stream stands with it: `<epoch>:<seq>.<day>`, the position in the page's log and the day that it calls today; and after
+    /// another dot the beginning of its logo's hash, if it has one: of logos the log says nothing.
     pub at: String,
     /// From when on another day is today.
     pub good_until: Timestamp,
@@ -106,7 +109,7 @@ impl Rendition {
 
     /// Whether a stream that has seen this position has missed nothing. A client that names no day is taken at its word.
     pub fn is_seen_at(&self, position: &str) -> bool {
-        position == self.stamp.at || self.stamp.at.rsplit_once('.').is_some_and(|(log, _)| log == position)
+        position == self.stamp.at || self.stamp.at.split_once('.').is_some_and(|(log, _)| log == position)
     }
 }
 
@@ -175,9 +178,15 @@ pub(super) mod tests {
         Rendered { html: format!("<html><p>{body}</p>{as_of}</html>"), fragments: vec![fragment("banner", body), fragment(AS_OF, as_of)] }
     }
 
-    /// A rendition that says `body`, the `number`th of its process.
+    /// A rendition that says `body`, the `number`th of its process, of a page without a logo at `/p/acme`.
     pub(in super::super) fn rendition(number: u64, body: &str) -> Rendition {
-        let stamp = Stamp { number, at: format!("epoch:{number}.20000"), good_until: Timestamp::from_millis(1) };
+        rendition_at("acme", number, body)
+    }
+
+    /// The same, elsewhere.
+    pub(in super::super) fn rendition_at(slug: &str, number: u64, body: &str) -> Rendition {
+        let at = format!("epoch:{number}.2026-03-01");
+        let stamp = Stamp { number, slug: slug.to_owned(), at, good_until: Timestamp::from_millis(1) };
         Rendition::make(rendered(body, "noon"), stamp, &SecurityHeaders::new(true)).unwrap()
     }
 
@@ -253,10 +262,10 @@ pub(super) mod tests {
     #[test]
     fn a_stream_is_up_to_date_at_the_same_place_on_the_same_day() {
         let page = rendition(7, "fine");
-        for seen in ["epoch:7.20000", "epoch:7"] {
+        for seen in ["epoch:7.2026-03-01", "epoch:7"] {
             assert!(page.is_seen_at(seen), "{seen}");
         }
-        for unseen in ["epoch:7.19999", "epoch:6", "other:7", "", "7", "epoch:7.20000.1", "20000"] {
+        for unseen in ["epoch:7.2026-02-28", "epoch:6", "other:7", "", "7", "epoch:7.2026-03-01.1a2b3c4d", "2026-03-01"] {
             assert!(!page.is_seen_at(unseen), "{unseen}");
         }
     }

@@ -1,4 +1,4 @@
-//! Where rendered pages stand: found by slug, marked by page or organization, and few enough to fit.
+//! Where rendered pages stand: found by the word in their address, marked by page or organization, and few enough to fit.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -27,7 +27,6 @@ pub(super) struct Bounds {
 ///
 /// Everything in it is atomic, so that a page can be served and marked under the shelf's read lock.
 pub(super) struct Entry {
-    pub(super) slug: Box<str>,
     pub(super) page: Id<Page>,
     pub(super) org: OrgId,
     /// Held while the page is rendered, and until what changed has been published: one rendering at a time, announced in order.
@@ -49,9 +48,8 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    fn new(slug: &str, page: Id<Page>, org: OrgId) -> Self {
+    fn new(page: Id<Page>, org: OrgId) -> Self {
         Self {
-            slug: slug.into(),
             page,
             org,
             making: tokio::sync::Mutex::new(()),
@@ -118,6 +116,7 @@ pub(super) struct Shelf {
 
 #[derive(Default)]
 struct Books {
+    /// Those that have a rendition, by the word in its address: a page that moves is found by its new word from the rendering on that says so.
     by_slug: HashMap<Box<str>, Arc<Entry>>,
     by_page: HashMap<Id<Page>, Arc<Entry>>,
     by_org: HashMap<OrgId, Vec<Arc<Entry>>>,
@@ -145,7 +144,7 @@ impl Shelf {
         Some(then(rendition))
     }
 
-    /// Takes hold of a page that is here.
+    /// Takes hold of a page that is here, by the word in its rendition's address. If the rendition is not true any more, that may not be either.
     pub(super) fn hold(self: &Arc<Self>, slug: &str) -> Option<Held> {
         let books = self.read();
         books.by_slug.get(slug).map(|entry| Held::new(self, entry))
@@ -158,13 +157,12 @@ impl Shelf {
     }
 
     /// Takes hold of a page, which from now on is marked when it changes.
-    pub(super) fn admit(self: &Arc<Self>, slug: &str, page: Id<Page>, org: OrgId) -> Held {
+    pub(super) fn admit(self: &Arc<Self>, page: Id<Page>, org: OrgId) -> Held {
         let mut books = self.write();
-        let entry = match books.by_slug.get(slug) {
+        let entry = match books.by_page.get(&page) {
             Some(entry) => entry.clone(),
             None => {
-                let entry = Arc::new(Entry::new(slug, page, org));
-                books.by_slug.insert(slug.into(), entry.clone());
+                let entry = Arc::new(Entry::new(page, org));
                 books.by_page.insert(page, entry.clone());
                 books.by_org.entry(org).or_default().push(entry.clone());
                 entry
@@ -206,10 +204,11 @@ impl Shelf {
         if up_to < entry.shown_to.load(Ordering::SeqCst) || !books.has(entry) {
             return false;
         }
+        books.drop_rendition(entry);
         books.bytes += rendition.weight();
         books.count += 1;
-        let earlier = entry.shown.swap(Some(rendition));
-        books.forget(earlier.as_deref());
+        books.by_slug.insert(rendition.stamp.slug.as_str().into(), entry.clone());
+        entry.shown.store(Some(rendition));
         entry.confirm(up_to);
         self.touch(entry);
         self.hand.fetch_add(1, Ordering::SeqCst);
@@ -256,15 +255,14 @@ impl Books {
         }
     }
 
-    fn drop_rendition(&mut self, entry: &Entry) {
-        let shown = entry.shown.swap(None);
-        self.forget(shown.as_deref());
-    }
-
-    fn forget(&mut self, rendition: Option<&Rendition>) {
-        if let Some(rendition) = rendition {
-            self.bytes -= rendition.weight();
-            self.count -= 1;
+    fn drop_rendition(&mut self, entry: &Arc<Entry>) {
+        let Some(rendition) = entry.shown.swap(None) else { return };
+        self.bytes -= rendition.weight();
+        self.count -= 1;
+        let slug = rendition.stamp.slug.as_str();
+        // Another page may have taken the word since.
+        if self.by_slug.get(slug).is_some_and(|here| Arc::ptr_eq(here, entry)) {
+            self.by_slug.remove(slug);
         }
     }
 
@@ -277,7 +275,6 @@ impl Books {
             return;
         }
         self.by_page.remove(&entry.page);
-        self.by_slug.remove(&entry.slug);
         if let Some(pages) = self.by_org.get_mut(&entry.org) {
             pages.retain(|other| !Arc::ptr_eq(other, entry));
             if pages.is_empty() {
@@ -330,7 +327,7 @@ impl Drop for Held {
 mod tests {
     use uuid::Uuid;
 
-    use super::super::rendition::tests::rendition;
+    use super::super::rendition::tests::rendition_at;
     use super::*;
 
     const ORG: OrgId = OrgId::from_u128(1);
@@ -345,9 +342,9 @@ mod tests {
 
     /// Puts a page there that knows of all its changes.
     fn place(shelf: &Arc<Shelf>, slug: &str, number: u128) {
-        let held = shelf.admit(slug, id(number), ORG);
+        let held = shelf.admit(id(number), ORG);
         let up_to = held.changes();
-        assert!(shelf.put(held.entry(), Arc::new(rendition(1, slug)), up_to));
+        assert!(shelf.put(held.entry(), Arc::new(rendition_at(slug, 1, slug)), up_to));
     }
 
     fn number(shelf: &Shelf, slug: &str) -> Option<u64> {
@@ -371,7 +368,7 @@ mod tests {
             held.begun();
             assert_eq!(mark(&shelf, log), [id(7)]);
             assert_eq!(number(&shelf, "acme"), None);
-            shelf.put(held.entry(), Arc::new(rendition(2, "new")), held.changes());
+            shelf.put(held.entry(), Arc::new(rendition_at("acme", 2, "new")), held.changes());
             assert_eq!(number(&shelf, "acme"), Some(2));
         }
         assert!(mark(&shelf, LogKind::Org(Uuid::from_u128(99))).is_empty());
@@ -398,18 +395,18 @@ mod tests {
         mark(&shelf, LogKind::Page(id(7).uuid()));
         let after = held.changes();
 
-        assert!(shelf.put(held.entry(), Arc::new(rendition(3, "newer")), after));
-        assert!(!shelf.put(held.entry(), Arc::new(rendition(2, "older")), before));
+        assert!(shelf.put(held.entry(), Arc::new(rendition_at("acme", 3, "newer")), after));
+        assert!(!shelf.put(held.entry(), Arc::new(rendition_at("acme", 2, "older")), before));
         assert_eq!(number(&shelf, "acme"), Some(3));
     }
 
     #[test]
     fn a_rendition_from_before_a_change_is_not_served_after_it() {
         let shelf = shelf(10, 1 << 20);
-        let held = shelf.admit("acme", id(7), ORG);
+        let held = shelf.admit(id(7), ORG);
         let up_to = held.changes();
         mark(&shelf, LogKind::Page(id(7).uuid()));
-        assert!(shelf.put(held.entry(), Arc::new(rendition(1, "old")), up_to));
+        assert!(shelf.put(held.entry(), Arc::new(rendition_at("acme", 1, "old")), up_to));
         assert_eq!(number(&shelf, "acme"), None);
         held.confirm(held.changes());
         assert_eq!(number(&shelf, "acme"), Some(1), "it turned out to say the same");
@@ -423,12 +420,12 @@ mod tests {
         assert!(number(&shelf, "a").is_some());
         place(&shelf, "c", 3);
         assert_eq!(["a", "b", "c"].map(|slug| number(&shelf, slug).is_some()), [true, false, true]);
-        assert!(shelf.hold("b").is_none(), "nothing is left of it");
+        assert!(shelf.hold_page(id(2)).is_none(), "nothing is left of it");
     }
 
     #[test]
     fn the_bytes_are_bounded_and_counted() {
-        let one = rendition(1, "a").weight();
+        let one = rendition_at("a", 1, "a").weight();
         let shelf = shelf(10, one * 2 + one / 2);
         for (slug, number) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
             place(&shelf, slug, number);
@@ -443,16 +440,37 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_moves_is_found_by_its_new_word_alone() {
+        let shelf = shelf(10, 1 << 20);
+        place(&shelf, "acme", 7);
+        place(&shelf, "zenith", 7);
+        assert_eq!(["acme", "zenith"].map(|slug| number(&shelf, slug).is_some()), [false, true]);
+        assert!(shelf.hold("acme").is_none());
+        assert_eq!(shelf.read().count, 1);
+    }
+
+    #[test]
+    fn a_word_that_another_page_has_taken_stays_with_it() {
+        let shelf = shelf(10, 1 << 20);
+        place(&shelf, "acme", 7);
+        place(&shelf, "acme", 8);
+        shelf.remove(shelf.hold_page(id(7)).unwrap().entry());
+        assert_eq!(shelf.hold("acme").map(|held| held.page), Some(id(8)));
+        assert!(number(&shelf, "acme").is_some());
+    }
+
+    #[test]
     fn a_page_that_is_followed_stays_though_its_bytes_go() {
         let shelf = shelf(1, 1 << 20);
         place(&shelf, "a", 1);
         let stream = shelf.hold("a").unwrap();
         place(&shelf, "b", 2);
         assert_eq!(number(&shelf, "a"), None);
+        assert!(shelf.hold_page(id(1)).is_some());
         stream.begun();
         assert_eq!(mark(&shelf, LogKind::Page(id(1).uuid())), [id(1)]);
         drop(stream);
-        assert!(shelf.hold("a").is_none(), "the last one turns off the light");
+        assert!(shelf.hold_page(id(1)).is_none(), "the last one turns off the light");
     }
 
     #[test]

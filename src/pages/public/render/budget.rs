@@ -6,15 +6,21 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use poem::{Endpoint as _, Request};
 
-use super::samples::{grouped, incident, past, service, shown, view};
-use crate::domain::page::PageView;
+use super::samples::{grouped, incident, logo, past, service, shown, view};
+use crate::domain::page::{DESCRIPTION_MAX, PageView};
 use crate::domain::public::PublicService;
 use crate::domain::status::ServiceStatus;
 use crate::http::assets::{self, Assets};
 
-/// Thirty services in three groups, three incidents that go on, and ten that are over.
+/// Thirty services in three groups, three incidents that go on, ten that are over; a logo, and as much about itself as a page may say.
 fn bad_day() -> PageView {
     let mut view = view();
+    view.page.logo = Some(logo());
+    let line =
+        |number: u32| format!("{number}. What *region {number}* is for, and [whom to call](https://example.org/team/{number}) about it.\n");
+    let mut said: String = (1..=40).map(line).collect();
+    said.truncate(DESCRIPTION_MAX);
+    view.page.description = said;
     for (place, name) in ["Platform", "Europe (Frankfurt)", "Asia (Singapore)"].into_iter().enumerate() {
         let described = |number: u128| PublicService {
             description: format!("What **customers** of region {number} call at `api-{number}.example.org`, day and night."),
@@ -55,6 +61,7 @@ fn the_page_itself_is_light() {
     let weight = gzipped(html.as_bytes());
     assert!(weight <= 20 << 10, "{weight}");
     assert_eq!(html.matches("class=\"service\"").count(), 30);
+    assert!(html.contains("class=\"logo\"") && html.contains("https://example.org/team/15"));
 }
 
 #[tokio::test]

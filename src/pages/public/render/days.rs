@@ -1,8 +1,10 @@
 //! The last days: each with what ended on it, and quiet ones in one line, however many they are.
 
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::incident::{Incident, impact_label};
+use super::told::moment;
 use crate::domain::page::Day;
 use crate::domain::public::PublicIncident;
 use crate::pages::when::When;
@@ -35,20 +37,21 @@ pub(super) struct Headline {
 }
 
 /// The days in the order given, newest first; "No incidents reported." is said once of quiet days that follow each other.
-pub(super) fn stretches(days: &[Day]) -> Vec<Stretch> {
-    days.chunk_by(|newer, older| newer.incidents.is_empty() && older.incidents.is_empty()).filter_map(Stretch::of).collect()
+pub(super) fn stretches(days: &[Day], zone: &TimeZone) -> Vec<Stretch> {
+    let stretches = days.chunk_by(|newer, older| newer.incidents.is_empty() && older.incidents.is_empty());
+    stretches.filter_map(|days| Stretch::of(days, zone)).collect()
 }
 
 impl Stretch {
-    fn of(days: &[Day]) -> Option<Self> {
+    fn of(days: &[Day], zone: &TimeZone) -> Option<Self> {
         let (newest, oldest) = (days.first()?, days.last()?);
         let full = newest.incidents.len().min(FULL);
         Some(Self {
             iso: newest.date.to_string(),
             text: newest.date.strftime("%-d %B %Y").to_string(),
             start: (days.len() > 1).then(|| Start::before(oldest.date, newest.date)),
-            incidents: newest.incidents[..full].iter().map(Incident::past).collect(),
-            more: newest.incidents[full..].iter().map(Headline::of).collect(),
+            incidents: newest.incidents[..full].iter().map(|incident| Incident::past(incident, zone)).collect(),
+            more: newest.incidents[full..].iter().map(|incident| Headline::of(incident, zone)).collect(),
         })
     }
 }
@@ -68,11 +71,11 @@ impl Start {
 }
 
 impl Headline {
-    fn of(incident: &PublicIncident) -> Self {
+    fn of(incident: &PublicIncident, zone: &TimeZone) -> Self {
         Self {
             title: incident.title.clone(),
             impact_label: impact_label(incident.impact),
-            at: incident.resolved_at.unwrap_or(incident.started_at).into(),
+            at: moment(incident.resolved_at.unwrap_or(incident.started_at), zone),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! An incident in words: what it touches, what was said of it, how long it lasted.
 
+use jiff::tz::TimeZone;
+
+use super::told::moment;
 use crate::domain::public::{PublicAffected, PublicIncident, PublicUpdate};
 use crate::domain::status::{Impact, ServiceStatus};
 use crate::pages::markdown::{self, SafeHtml};
@@ -56,18 +59,18 @@ pub(super) struct Update {
 
 impl Incident {
     /// One that goes on: the newest updates open, the rest folded.
-    pub(super) fn active(incident: &PublicIncident) -> Self {
-        Self::showing(incident, LATEST, |update| Some(update.id.to_string()))
+    pub(super) fn active(incident: &PublicIncident, zone: &TimeZone) -> Self {
+        Self::showing(incident, zone, LATEST, |update| Some(update.id.to_string()))
     }
 
     /// One that is over and folded as a whole.
-    pub(super) fn past(incident: &PublicIncident) -> Self {
-        Self::showing(incident, UPDATES_MAX, |_| None)
+    pub(super) fn past(incident: &PublicIncident, zone: &TimeZone) -> Self {
+        Self::showing(incident, zone, UPDATES_MAX, |_| None)
     }
 
-    fn showing(incident: &PublicIncident, open: usize, id: impl Fn(&PublicUpdate) -> Option<String>) -> Self {
+    fn showing(incident: &PublicIncident, zone: &TimeZone, open: usize, id: impl Fn(&PublicUpdate) -> Option<String>) -> Self {
         let carried = carried(&incident.updates);
-        let mut latest: Vec<Update> = incident.updates.iter().take(carried).map(|update| Update::new(update, id(update))).collect();
+        let mut latest: Vec<Update> = incident.updates.iter().take(carried).map(|update| Update::new(update, zone, id(update))).collect();
         let earlier = latest.split_off(open.min(latest.len()));
         let mut affected: Vec<Affected> = incident.affected.iter().map(Affected::from).collect();
         let others = affected.split_off(AFFECTED.min(affected.len()));
@@ -78,8 +81,8 @@ impl Incident {
             impact: incident.impact.as_str(),
             impact_label: impact_label(incident.impact),
             shape: shape(incident.impact),
-            started: incident.started_at.into(),
-            over: incident.resolved_at.map(|at| Over { at: at.into(), lasted: duration(incident.started_at, at) }),
+            started: moment(incident.started_at, zone),
+            over: incident.resolved_at.map(|at| Over { at: moment(at, zone), lasted: duration(incident.started_at, at) }),
             affected,
             others,
             latest,
@@ -122,7 +125,7 @@ impl From<&PublicAffected> for Affected {
 }
 
 impl Update {
-    fn new(update: &PublicUpdate, id: Option<String>) -> Self {
-        Self { id, status: update.status.label(), at: update.created_at.into(), message: markdown::render(&update.message) }
+    fn new(update: &PublicUpdate, zone: &TimeZone, id: Option<String>) -> Self {
+        Self { id, status: update.status.label(), at: moment(update.created_at, zone), message: markdown::render(&update.message) }
     }
 }

@@ -1,13 +1,14 @@
 //! Pages to look at in tests.
 
 use jiff::civil::date;
+use jiff::tz::TimeZone;
 
 use super::{Rendered, render};
 use crate::clock::Timestamp;
 use crate::domain::group::Group;
 use crate::domain::incident::{Incident, Update};
-use crate::domain::page::{Day, PageView, PublicPage, Section};
-use crate::domain::public::{PublicAffected, PublicGroup, PublicIncident, PublicService, PublicUpdate};
+use crate::domain::page::{Day, LogoRef, PageView, Section};
+use crate::domain::public::{PublicAffected, PublicGroup, PublicIncident, PublicPage, PublicService, PublicUpdate};
 use crate::domain::service::Service;
 use crate::domain::status::{Impact, IncidentStatus, Rollup, ServiceStatus};
 use crate::id::Id;
@@ -16,13 +17,24 @@ use crate::pages::shell::Shell;
 /// When every sample is looked at.
 pub(super) const NOON: i64 = 1_772_366_400_000; // 2026-03-01T12:00:00Z
 
+/// A page that says nothing of itself, by the name of Acme.
+fn page() -> PublicPage {
+    PublicPage { slug: "acme".into(), name: "Acme".into(), description: String::new(), zone: TimeZone::UTC, logo: None }
+}
+
+/// A logo that is twice as wide as it is high.
+pub(super) fn logo() -> LogoRef {
+    LogoRef { hash: "1a2b3c4d5e6f1a2b3c4d5e6f".into(), width: 320, height: 160 }
+}
+
 /// A quiet fortnight, and no services.
 pub(super) fn view() -> PageView {
     PageView {
-        page: PublicPage { slug: "acme".into(), name: "Acme".into() },
+        page: page(),
         rollup: Rollup { description: "All Systems Operational", state: ServiceStatus::Operational },
         sections: Vec::new(),
         active: Vec::new(),
+        today: date(2026, 3, 1),
         days: (0..14)
             .map(|back| Day { date: date(2026, 3, 1).saturating_sub(jiff::Span::new().days(back)), incidents: Vec::new() })
             .collect(),

@@ -4,18 +4,27 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::days::{self, Stretch};
 use super::incident::Incident;
+use super::told;
 use crate::domain::page::{PageView, Section};
-use crate::domain::public::{PublicGroup, PublicService};
+use crate::domain::public::{PublicGroup, PublicPage, PublicService};
 use crate::domain::status::ServiceStatus;
 use crate::pages::markdown::{self, SafeHtml};
 use crate::pages::shell::Shell;
 use crate::pages::when::{State, When};
 
+/// The most characters of a page's description in a preview: more is cut off by those who show it.
+const PREVIEW_MAX: usize = 200;
+
 /// A page, as the template reads it.
 pub(super) struct Page {
     pub(super) name: String,
+    pub(super) logo: Option<Logo>,
     /// Stands for a logo.
     pub(super) mark: String,
+    /// What the page says of itself.
+    pub(super) about: SafeHtml,
+    /// The name of the zone in which its times are told and its days are cut.
+    pub(super) zone: String,
     pub(super) title: String,
     pub(super) summary: String,
     pub(super) canonical: String,
@@ -37,6 +46,15 @@ pub(super) struct Page {
     pub(super) span: usize,
     pub(super) days: Vec<Stretch>,
     pub(super) as_of: When,
+}
+
+/// A picture beside the name.
+pub(super) struct Logo {
+    pub(super) path: String,
+    /// For other sites, which show it with a link to the page.
+    pub(super) url: String,
+    pub(super) width: u32,
+    pub(super) height: u32,
 }
 
 /// Services shown together.
@@ -64,17 +82,17 @@ pub(super) struct Service {
 impl Page {
     pub(super) fn new(view: &PageView, shell: &Shell) -> Self {
         let name = view.page.name.clone();
+        let zone = &view.page.zone;
         let path = format!("/p/{}", view.page.slug);
         let state = view.rollup.state.as_str();
         let description = view.rollup.description;
         Self {
+            logo: Logo::of(&view.page, shell),
             mark: mark(&name).to_owned(),
+            about: markdown::render(&view.page.description),
+            zone: view.page.zone_name().to_owned(),
             title: format!("{description} · {name}"),
-            summary: match view.active.as_slice() {
-                [] => format!("{name}: {description}."),
-                [only] => format!("{name}: {description}. {}", only.title),
-                [first, rest @ ..] => format!("{name}: {description}. {} (and {} more)", first.title, rest.len()),
-            },
+            summary: summary(view),
             canonical: shell.absolute(&path),
             live: format!("{}{path}/live?after={}", shell.path(), view.at),
             icon: shell.asset(&format!("favicon-{state}.svg")),
@@ -85,15 +103,39 @@ impl Page {
             sse_js: shell.asset("vendor/hx-sse.min.js"),
             page_js: shell.asset("page.js"),
             extent: extent(view.sections.iter().flat_map(|section| &section.services)),
-            active: view.active.iter().map(Incident::active).collect(),
+            active: view.active.iter().map(|incident| Incident::active(incident, zone)).collect(),
             groups: view.sections.iter().filter(|section| !section.services.is_empty()).map(Group::from).collect(),
             span: view.days.len(),
-            days: days::stretches(&view.days),
-            as_of: When::from(view.made_at),
+            days: days::stretches(&view.days, zone),
+            as_of: told::moment(view.made_at, zone),
             name,
             state,
             description,
         }
+    }
+}
+
+/// What a preview says below the title: how things are, what goes wrong, and then what this is about.
+fn summary(view: &PageView) -> String {
+    let (name, description) = (&view.page.name, view.rollup.description);
+    let state = match view.active.as_slice() {
+        [] => format!("{name}: {description}."),
+        [only] => format!("{name}: {description}. {}", only.title),
+        [first, rest @ ..] => format!("{name}: {description}. {} (and {} more)", first.title, rest.len()),
+    };
+    let about = told::line(&view.page.description, PREVIEW_MAX);
+    match (about.as_str(), state.ends_with(['.', '!', '?'])) {
+        ("", _) => state,
+        (about, true) => format!("{state} {about}"),
+        (about, false) => format!("{state}. {about}"),
+    }
+}
+
+impl Logo {
+    fn of(page: &PublicPage, shell: &Shell) -> Option<Self> {
+        let logo = page.logo.as_ref()?;
+        let path = format!("/p/{}/logo/{}.png", page.slug, logo.hash);
+        Some(Self { url: shell.absolute(&path), path: format!("{}{path}", shell.path()), width: logo.width, height: logo.height })
     }
 }
 
