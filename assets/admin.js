@@ -39,8 +39,8 @@
     shown.append(...content, close);
     toasts.append(shown);
     while (toasts.children.length > 3) toasts.firstElementChild.remove();
-    // With something to do in it, it waits longer; under the pointer or the focus, it stays.
-    let left = $("form", shown) ? 20 : 8;
+    // With something to do, it waits longer; under the pointer or the focus, it stays.
+    let left = kind === "warn" || $("form", shown) ? 20 : 8;
     const tick = setInterval(() => {
       if (!shown.isConnected) clearInterval(tick);
       else if (!shown.matches(":hover, :focus-within") && !document.hidden && --left <= 0) shown.remove();
@@ -51,7 +51,9 @@
     const told = $("[data-told]");
     if (!told) return;
     told.remove();
-    toast([...told.childNodes], "done");
+    // What was told before is past, unless there is something in it to be done.
+    for (const earlier of all(".toast[data-kind]:not([data-kind=wrong], :has(form))", toasts)) earlier.remove();
+    toast([...told.childNodes], told.dataset.kind);
     const url = new URL(location);
     url.searchParams.delete("told");
     url.searchParams.delete("of");
@@ -143,6 +145,34 @@
     if (ctx.counted && --busy === 0 && due) changed();
   });
 
+  /** The page is not this person's any more: their role has changed, or their organization is shut. What they typed stays for them to keep. */
+  const no_longer = () => {
+    if ($("#app form[data-dirty]")) say("You may not do this any more: your role has changed. Copy what you typed, then reload the page.", "wrong");
+    else location.reload();
+  };
+  /** What the page shows is not there any more: an invitation that was accepted, a colleague who left, a thing that was deleted; or all of it. */
+  const gone = async () => {
+    if (await left_out()) return;
+    const team = location.pathname.match(/^.*\/o\/[^/]+\/team(?=\/(invitations|members)\/)/);
+    if (team) location.assign(team[0]);
+    else say("What this page shows is gone: somebody deleted it.", "wrong");
+  };
+  /** The room is closed to this person. Whether they are signed out or belong here no more, the organization's first page tells. */
+  const left_out = async () => {
+    const home = $(".bar .brand").href;
+    try {
+      const { status, redirected, url } = await fetch(home, { headers: { Accept: "text/html" } });
+      if (redirected && new URL(url).pathname.endsWith("/login")) signed_out();
+      else if (status === 404) location.assign(home.replace(/\/o\/[^/]*$/, "/organizations?told=out"));
+      else if (status === 403) location.reload();
+      else return false;
+      return true;
+    } catch {
+      // Without an answer nothing is known yet.
+      return false;
+    }
+  };
+
   const signed_out = () => say("You are signed out. Sign in in another tab, then go on here.", "wrong");
 
   // What can't be shown in place of a form must not take its place: what was typed would be gone.
@@ -150,14 +180,21 @@
     const { ctx } = event.detail;
     const { status, raw } = ctx.response;
     if (ctx.live) {
-      if (status < 400 && !raw.redirected) return;
+      if (status < 400 && !(raw.redirected && new URL(raw.url).pathname.endsWith("/login"))) {
+        // The organization has another address by now.
+        if (raw.redirected) history.replaceState(history.state, "", raw.url);
+        return;
+      }
       event.preventDefault();
       if (raw.redirected) {
         answered = true;
         signed_out();
       } else if (status === 404) {
         answered = true;
-        say("What this page shows is gone: somebody deleted it.", "wrong");
+        gone();
+      } else if (status === 403) {
+        answered = true;
+        no_longer();
       } else failed = true;
       return;
     }
@@ -191,10 +228,16 @@
     arrive(!ctx.live);
   });
 
+  /** The role that the page was made for. */
+  let role;
+
   /** A page is here: by a link, by a form, or refreshed. */
   const arrive = (is_new) => {
     for (const part of all("[data-scripted]")) part.hidden = false;
     tell();
+    const before = role;
+    role = $(".bar")?.dataset.role;
+    if (!is_new && before && role && role !== before) say(`Your role is now ${role}.`);
     follow();
     people();
     if (!is_new) return;
@@ -318,8 +361,11 @@
       present = message;
       people();
     } else if (message.type === "error" && message.code === "unknown_room") {
-      chip.textContent = "This page no longer follows: you are signed out, or it is not yours to see. Reload it.";
-      chip.hidden = false;
+      left_out().then((is_out) => {
+        if (is_out) return;
+        chip.textContent = "This page no longer follows: it may not be yours to see any more. Reload it.";
+        chip.hidden = false;
+      });
     } else if (message.type === "error" && message.code === "unavailable") {
       ended(socket);
     }
@@ -421,6 +467,20 @@
     if (socket) send({ action: "ping" });
   });
 
+  // Copying what is in the field that a button names. Where the clipboard is closed to pages, the field is left selected for the person's own keys.
+  addEventListener("click", async ({ target }) => {
+    const field = document.getElementById(target.closest?.("[data-copy]")?.dataset.copy);
+    if (!field) return;
+    field.focus();
+    field.select();
+    try {
+      await navigator.clipboard.writeText(field.value);
+      say("Copied.", "done");
+    } catch {
+      say("The browser does not let a page copy here. It is selected: press Ctrl+C or ⌘C.", "wrong");
+    }
+  });
+
   // Menus close as menus do.
   addEventListener("click", ({ target }) => {
     for (const menu of all("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
@@ -436,7 +496,7 @@
 
   // Finding: the page of that name, in a dialog.
   const results = make("div", { id: "palette-results" });
-  const wanted = make("input", { type: "search", id: "palette-q", name: "q", autocomplete: "off", "aria-label": "Find a service, an incident or a page", placeholder: "Find a service, an incident or a page" });
+  const wanted = make("input", { type: "search", id: "palette-q", name: "q", autocomplete: "off", "aria-label": "Find services, incidents, people, pages and actions", placeholder: "Services, incidents, people, pages, actions" });
   const count = make("p", { class: "visually-hidden", role: "status" });
   // A newer question replaces an older one that is still under way.
   const palette = make("dialog", { id: "palette", class: "dialog palette", "aria-label": "Find", "hx-sync": "replace" }, make("form", { method: "dialog" }, wanted), results, count);
@@ -509,6 +569,7 @@
     ["i", "Incidents", () => go(".tabs a:nth-child(2)")],
     ["s", "Services", () => go(".tabs a:nth-child(3)")],
     ["t", "Timeline", () => go(".tabs a:nth-child(4)")],
+    ["p", "Team", () => go(".tabs a:nth-child(5)")],
   ];
   const go = (selector) => $(selector)?.click();
   const menu = (selector) => {
@@ -538,7 +599,7 @@
     "dialog",
     { id: "keys", class: "dialog", "aria-labelledby": "keys-title" },
     make("div", { class: "dialog-head" }, make("h2", { id: "keys-title" }, "Keys")),
-    make("dl", { class: "keys" }, row(["Ctrl", "K"], "Find a service, an incident or a page"), ...KEYS.map(([key, what]) => row([key], what)), row(["?"], "This list")),
+    make("dl", { class: "keys" }, row(["Ctrl", "K"], "Find services, incidents, people, pages and actions"), ...KEYS.map(([key, what]) => row([key], what)), row(["?"], "This list")),
     make("label", { class: "choice" }, toggle, " Use the single letters"),
     make("form", { method: "dialog", class: "form-actions" }, make("button", { class: "second" }, "Close")),
   );

@@ -8,8 +8,9 @@ use poem::{Endpoint, EndpointExt, IntoResponse, Request, Response};
 
 use crate::app::App;
 use crate::config::{BaseUrl, Config, FrontPage};
-use crate::demo::Demo;
+use crate::demo::{Demo, guard};
 use crate::domain::directory::Recent;
+use crate::error::Error;
 use crate::http::{Cors, Csrf, RequestId, SecurityHeaders, SessionCookie, Shutdown};
 use crate::live::Hub;
 use crate::pages::public::Pages;
@@ -105,8 +106,12 @@ async fn answered<E: Endpoint>(web: Web, endpoint: Arc<E>, request: Request) -> 
     let html = pages::wants_html(&request);
     let way_in = pages::way_in(&request);
     let id = request.data::<RequestId>().cloned();
-    match endpoint.call(request).await {
+    let refused = web.demo.is_some() && guard::refuses(request.method(), request.uri().path());
+    let called = if refused { Err(Error::Forbidden(guard::SHARED.into()).into()) } else { endpoint.call(request).await };
+    match called {
         Ok(response) => Ok(response.into_response()),
+        // An older address that leads to the present one is no error, but is found out where only errors can be answered.
+        Err(error) if error.is_from_response() && error.status().is_redirection() => Ok(error.into_response()),
         Err(error) => {
             let status = error.status();
             if let Some(path) = way_in.filter(|_| html && status == StatusCode::UNAUTHORIZED) {

@@ -5,12 +5,14 @@
 //! | `cast.rs` | the organization, its people, groups and services |
 //! | `story.rs` | an incident as it is told, part by part, through the operations that everyone uses |
 //! | `past.rs`, `scenes.rs` | the incidents of the past month; those that the script plays |
+//! | `guard.rs` | what nobody may do, since everyone is the same person |
 //! | `script.rs` | the task that plays them for ever |
 //!
 //! Nothing is written past the operations: the timeline, the public log and the live rooms hear of everything as they would of real changes. So that
 //! the past has its own times, it is told on a clock that is a month behind and catches up.
 
 mod cast;
+pub mod guard;
 mod past;
 mod scenes;
 mod script;
@@ -78,7 +80,7 @@ pub async fn open(sessions: Lifetime) -> Result<Opened> {
 /// Tells the month before `now` on this clock, which stands before it.
 async fn open_on(clock: Clock, now: Timestamp, sessions: Lifetime) -> Result<Opened> {
     // Strangers have no business in here but through the one door that is open to all.
-    let settings = Settings { registration: Registration::Closed, sessions };
+    let settings = Settings { registration: Registration::Closed, sessions, ..Settings::default() };
     let (app, news) = App::in_memory(clock.clone(), IdSource::system(), settings)?;
     let today = Timestamp::from_millis(now.millis() - now.millis().rem_euclid(86_400_000));
 

@@ -73,11 +73,6 @@ impl Refused {
                 let why = "Somebody changed this since you opened it. What you typed is still here: look at what changed, then save again.";
                 Self { status: StatusCode::PRECONDITION_FAILED, errors: says(why.to_owned()), retry_after: None }
             }
-            // One sentence for an unknown address and a wrong password.
-            Error::Unauthenticated => {
-                let why = "The email address or the password is wrong.".to_owned();
-                Self { status: StatusCode::UNAUTHORIZED, errors: says(why), retry_after: None }
-            }
             Error::TooMany(wait) => {
                 let wait = wait_of(wait).max(1);
                 let why = format!("Too many attempts. Try again in {}.", in_words(wait));
@@ -90,6 +85,22 @@ impl Refused {
             }
             other => return Err(other),
         })
+    }
+
+    /// The same for the form that one signs in by: one sentence for an unknown address and a wrong password. Anywhere else it means that the session
+    /// was ended meanwhile.
+    ///
+    /// # Errors
+    /// As [`by`](Self::by).
+    pub(crate) fn by_credentials(error: Error) -> Result<Self> {
+        match error {
+            Error::Unauthenticated => {
+                let message = "The email address or the password is wrong.".to_owned();
+                let errors = vec![FieldError { field: String::new(), message }];
+                Ok(Self { status: StatusCode::UNAUTHORIZED, errors, retry_after: None })
+            }
+            other => Self::by(other),
+        }
     }
 
     /// The form again, saying so.
@@ -129,7 +140,7 @@ mod tests {
 
     #[test]
     fn what_is_no_matter_of_the_form_is_passed_on() {
-        for error in [Error::NotFound, Error::Forbidden("no".into()), Error::Internal("broken".into())] {
+        for error in [Error::NotFound, Error::Unauthenticated, Error::Forbidden("no".into()), Error::Internal("broken".into())] {
             assert_eq!(Refused::by(error.clone()).err(), Some(error));
         }
     }

@@ -27,7 +27,8 @@ pub fn wants_html(request: &Request) -> bool {
 /// The path where someone who isn't signed in can do so, and then see the page that they asked for; none for what is no page of a person's own.
 pub(crate) fn way_in(request: &Request) -> Option<String> {
     let path = request.uri().path();
-    let is_own = path.starts_with("/o/") || path == "/account" || path == "/organizations";
+    let is_own =
+        ["/o/", "/instance/"].iter().any(|below| path.starts_with(below)) || ["/account", "/organizations", "/instance"].contains(&path);
     if request.method() != Method::GET || !is_own {
         return None;
     }

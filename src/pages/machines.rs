@@ -8,7 +8,7 @@ use crate::domain::instance;
 use crate::web::Web;
 
 /// What crawlers may read: pages are meant to be found, forms and streams have nothing for them.
-const ROBOTS: &str = "User-agent: *\nDisallow: /api/\nDisallow: /live/\nDisallow: /login\nDisallow: /logout\nDisallow: /setup\nDisallow: /signup\nDisallow: /p/*/live\n";
+const ROBOTS: &str = "User-agent: *\nDisallow: /api/\nDisallow: /live/\nDisallow: /forgot\nDisallow: /invite/\nDisallow: /login\nDisallow: /logout\nDisallow: /reset/\nDisallow: /setup\nDisallow: /signup\nDisallow: /p/*/live\n";
 
 /// `GET /healthz`: 200 while the store can be read, else 503.
 #[handler]

@@ -7,7 +7,7 @@ use http::StatusCode;
 use poem::web::Data;
 use poem::{Response, handler};
 
-use super::admin::frame::{Frame, Open, Tab};
+use super::admin::frame::{Choice as Switch, Frame, Open, Tab};
 use super::answer::html;
 use super::form::{Choice, Field, Form};
 use super::shell::Shell;
@@ -109,6 +109,7 @@ fn frame(shell: &Shell) -> Frame {
         org: String::new(),
         name: "Meridian Cloud".into(),
         slug: "styleguide".into(),
+        page: "styleguide".into(),
         person: "Ada Lovelace".into(),
         person_id: String::new(),
         role: Role::Admin,
@@ -116,7 +117,11 @@ fn frame(shell: &Shell) -> Frame {
         at: String::new(),
         open: vec![open(1, "Checkout fails for some cards"), open(2, LONG), open(3, RTL)],
         more_open: true,
-        many: true,
+        organizations: vec![
+            Switch { name: "Meridian Cloud".into(), slug: "styleguide".into(), is_this: true },
+            Switch { name: LONG.into(), slug: "other".into(), is_this: false },
+        ],
+        is_operator: true,
         told: None,
     }
 }

@@ -5,14 +5,16 @@ use http::{HeaderValue, StatusCode, header};
 use poem::web::Data;
 use poem::{Request, Response, handler};
 
-use super::templates::{HomeOrganization, HomePage};
+use super::templates::{Belonging, HomePage, organization_form};
 use super::{demo, listing};
 use crate::app::Caller;
 use crate::config::{FrontPage, Registration};
 use crate::domain::account::Profile;
 use crate::domain::instance;
 use crate::error::{Error, Result};
-use crate::pages::answer::{caller, html, see_other};
+use crate::pages::admin::told::Told;
+use crate::pages::answer::{Refused, caller, html, see_other};
+use crate::pages::fields::Fields;
 use crate::pages::public;
 use crate::pages::shell::Shell;
 use crate::web::Web;
@@ -65,36 +67,59 @@ pub(crate) async fn front_door(web: Data<&Web>, request: &Request) -> poem::Resu
 pub(crate) async fn organizations(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
     let caller = caller(web.0, request.headers()).await?.ok_or(Error::Unauthenticated)?;
     let profile = web.app.profile(&caller).await?;
-    Ok(choice(web.0, profile)?)
+    Ok(choice(web.0, &caller, profile, Told::of(request, "/organizations"), None).await?)
 }
 
-/// The one organization that a person belongs to, or the choice among several.
-async fn own(web: &Web, caller: &Caller) -> Result<Response> {
-    let profile = web.app.profile(caller).await?;
-    match profile.organizations.as_slice() {
-        [only] => see_other(web, &format!("/o/{}", only.organization.slug)),
-        _ => choice(web, profile),
+/// `POST /organizations`: somebody makes an organization of their own, where anyone may.
+#[handler]
+pub(crate) async fn found_organization(web: Data<&Web>, request: &Request, fields: Fields) -> poem::Result<Response> {
+    let caller = caller(web.0, request.headers()).await?.ok_or(Error::Unauthenticated)?;
+    let name = fields.get("name");
+    let founded = match fields.only(&["name"]) {
+        Ok(()) => web.app.found_organization(&caller, name).await,
+        Err(error) => Err(error),
+    };
+    match founded {
+        Ok(organization) => Ok(see_other(web.0, &format!("/o/{}", organization.slug))?),
+        Err(error) => {
+            let refused = Refused::by(error)?;
+            let profile = web.app.profile(&caller).await?;
+            Ok(choice(web.0, &caller, profile, None, Some((name, &refused))).await?)
+        }
     }
 }
 
-fn choice(web: &Web, profile: Profile) -> Result<Response> {
-    let listed: Vec<_> = profile
-        .organizations
-        .into_iter()
-        .map(|own| HomeOrganization {
-            id: own.organization.id.to_string(),
-            name: own.organization.name,
-            slug: own.organization.slug,
-            role: own.role.as_str().into(),
-        })
-        .collect();
+/// The one organization that a person belongs to, or the choice among several. One that is suspended refuses everyone, so that nobody is led
+/// there.
+async fn own(web: &Web, caller: &Caller) -> Result<Response> {
+    let profile = web.app.profile(caller).await?;
+    match profile.organizations.as_slice() {
+        [only] if only.organization.suspended_at.is_none() => see_other(web, &format!("/o/{}", only.organization.slug)),
+        _ => choice(web, caller, profile, None, None).await,
+    }
+}
+
+/// `typed` is the name of an organization that was not made, and why.
+async fn choice(web: &Web, caller: &Caller, profile: Profile, told: Option<Told>, typed: Option<(&str, &Refused)>) -> Result<Response> {
+    let is_operator = web.app.is_operator(caller).await?;
+    let listed: Vec<_> = profile.organizations.into_iter().map(Belonging::from).collect();
     let page = HomePage {
         shell: web.pages.shell(),
         full_name: &profile.user.full_name,
         email: profile.user.email.as_str(),
         organizations: &listed,
+        is_operator,
+        told,
+        form: match typed {
+            Some((name, refused)) => Some(organization_form(name, &refused.errors)),
+            None if listed.is_empty() && matches!(web.app.registration(), Registration::Open) => Some(organization_form("", &[])),
+            None => None,
+        },
     };
-    html(StatusCode::OK, &page)
+    match typed {
+        Some((_, refused)) => refused.answer(&page),
+        None => html(StatusCode::OK, &page),
+    }
 }
 
 #[cfg(test)]

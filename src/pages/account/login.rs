@@ -5,6 +5,8 @@ use poem::web::Data;
 use poem::{Request, Response, handler};
 
 use super::templates::LoginPage;
+use crate::config::Registration;
+use crate::pages::admin::told::Told;
 use crate::pages::answer::{Refused, caller, html, see_other, visit, welcome};
 use crate::pages::fields::Fields;
 use crate::web::Web;
@@ -13,7 +15,8 @@ use crate::web::Web;
 #[handler]
 pub(crate) async fn login_form(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
     let query: Vec<(String, String)> = request.params().unwrap_or_default();
-    let next = query.iter().find(|(name, _)| name == "next").map_or("", |(_, value)| value.as_str());
+    let asked = |wanted: &str| query.iter().find(|(name, _)| name == wanted).map_or("", |(_, value)| value.as_str());
+    let next = asked("next");
     if caller(web.0, request.headers()).await?.is_some() {
         return Ok(see_other(web.0, destination(next))?);
     }
@@ -22,7 +25,10 @@ pub(crate) async fn login_form(web: Data<&Web>, request: &Request) -> poem::Resu
         return Ok(see_other(web.0, "/")?);
     }
     let next = if is_ours(next) { next } else { "" };
-    Ok(html(StatusCode::OK, &LoginPage::new(web.pages.shell(), next, "", &[]))?)
+    let told = Told::of(request, "/login").map(|told| told.text);
+    // An invitation's page knows whom it is for. It is a value in the form and no more: nobody is signed in, or told anything, by it.
+    let page = LoginPage::new(web.pages.shell(), next, asked("email"), &[]).telling(told).welcoming(is_open(web.0));
+    Ok(html(StatusCode::OK, &page)?)
 }
 
 /// `POST /login`.
@@ -37,22 +43,28 @@ pub(crate) async fn log_in(web: Data<&Web>, request: &Request, fields: Fields) -
     match signed_in {
         Ok(signed_in) => Ok(welcome(web.0, &signed_in, destination(next))?),
         Err(error) => {
-            let refused = Refused::by(error)?;
+            let refused = Refused::by_credentials(error)?;
             let next = if is_ours(next) { next } else { "" };
-            Ok(refused.answer(&LoginPage::new(web.pages.shell(), next, email, &refused.errors))?)
+            Ok(refused.answer(&LoginPage::new(web.pages.shell(), next, email, &refused.errors).welcoming(is_open(web.0)))?)
         }
     }
 }
 
-/// `POST /logout`. Who is not signed in is no less welcome to leave.
+/// `POST /logout`. Who is not signed in is no less welcome to leave, and whatever else the form has: its `next` says where to go then.
 #[handler]
-pub(crate) async fn log_out(web: Data<&Web>, request: &Request) -> poem::Result<Response> {
+pub(crate) async fn log_out(web: Data<&Web>, request: &Request, fields: Option<Fields>) -> poem::Result<Response> {
     if let Some(caller) = caller(web.0, request.headers()).await? {
         web.app.sign_out(caller).await?;
     }
-    let mut response = see_other(web.0, "/login")?;
+    let next = fields.as_ref().map_or("", |fields| fields.get("next"));
+    let mut response = see_other(web.0, if is_ours(next) { next } else { "/login" })?;
     response.headers_mut().insert(header::SET_COOKIE, web.cookie.clear());
     Ok(response)
+}
+
+/// Whether anyone may make an account.
+fn is_open(web: &Web) -> bool {
+    matches!(web.app.registration(), Registration::Open)
 }
 
 /// Where to go after signing in.

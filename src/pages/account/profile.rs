@@ -6,8 +6,8 @@ use poem::web::Data;
 use poem::{Request, Response, handler};
 
 use super::agent;
+use super::templates::{Belonging, new_password};
 use crate::app::Caller;
-use crate::domain::organization::Own;
 use crate::domain::session::Session;
 use crate::error::{Error, FieldError, Result};
 use crate::id::Id;
@@ -37,6 +37,8 @@ struct AccountPage {
     sessions: Vec<Row>,
     more_sessions: usize,
     organizations: Vec<Belonging>,
+    /// Whether the person runs this instance.
+    is_operator: bool,
     /// Whether all visitors are this person: then they leave each other, and the password, alone.
     is_demo: bool,
 }
@@ -53,13 +55,6 @@ struct Row {
     seen: When,
     /// Whether the page was asked for through it.
     is_this: bool,
-}
-
-/// An organization, and the person's role in it.
-struct Belonging {
-    name: String,
-    slug: String,
-    role: &'static str,
 }
 
 impl AccountPage {
@@ -80,7 +75,8 @@ impl AccountPage {
             password: password_form(&[]),
             more_sessions: sessions.len().saturating_sub(SESSIONS_SHOWN),
             sessions: sessions.into_iter().take(SESSIONS_SHOWN).map(|session| Row::of(session, me)).collect(),
-            organizations: profile.organizations.into_iter().map(Belonging::of).collect(),
+            organizations: profile.organizations.into_iter().map(Belonging::from).collect(),
+            is_operator: web.app.is_operator(me).await?,
             is_demo,
         })
     }
@@ -105,12 +101,6 @@ impl Row {
     }
 }
 
-impl Belonging {
-    fn of(own: Own) -> Self {
-        Self { name: own.organization.name, slug: own.organization.slug, role: own.role.as_str() }
-    }
-}
-
 fn name_form(full_name: &str, errors: &[FieldError]) -> Form {
     Form::new(
         vec![
@@ -125,8 +115,7 @@ fn name_form(full_name: &str, errors: &[FieldError]) -> Form {
 fn password_form(errors: &[FieldError]) -> Form {
     let fields = vec![
         Field::line("current_password", "Present password", "password", "current-password"),
-        Field::line("new_password", "New password", "password", "new-password")
-            .hinting("12 to 128 characters; a few unrelated words are good."),
+        new_password("new_password", "New password"),
     ];
     Form::new(fields, errors)
 }
@@ -151,7 +140,7 @@ pub(crate) async fn rename(web: Data<&Web>, request: &Request, fields: Fields) -
     match renamed {
         Ok(()) => Ok(done(web.0, Done::NameSaved)?),
         Err(error) => {
-            let refused = refused(error)?;
+            let refused = Refused::by(error)?;
             let page = AccountPage { name: name_form(full_name, &refused.errors), ..AccountPage::of(web.0, &me, None).await? };
             Ok(refused.answer(&page)?)
         }
@@ -170,7 +159,7 @@ pub(crate) async fn change_password(web: Data<&Web>, request: &Request, fields: 
     match changed {
         Ok(()) => Ok(done(web.0, Done::PasswordChanged)?),
         Err(error) => {
-            let refused = refused(error)?;
+            let refused = Refused::by(error)?;
             let page = AccountPage { password: password_form(&refused.errors), ..AccountPage::of(web.0, &me, None).await? };
             Ok(refused.answer(&page)?)
         }
@@ -208,17 +197,17 @@ fn done(web: &Web, done: Done) -> Result<Response> {
     see_other(web, &format!("/account?told={}", done.as_str()))
 }
 
-/// Within the form, unless the session was ended meanwhile: the words for that would be those of a wrong password.
-fn refused(error: Error) -> Result<Refused> {
-    if error == Error::Unauthenticated { Err(error) } else { Refused::by(error) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Role;
     use crate::clock::Timestamp;
 
     const EVIL: &str = "\"><script>alert(1)</script>'";
+
+    fn belonging(each: &str, is_suspended: bool) -> Belonging {
+        Belonging { id: each.into(), name: each.into(), slug: "acme".into(), role: Role::Admin, is_suspended }
+    }
 
     fn page(each: &str, sessions: usize) -> AccountPage {
         let when = || When::from(Timestamp::from_millis(0));
@@ -239,7 +228,8 @@ mod tests {
             password: password_form(&[]),
             sessions: (0..sessions).map(row).collect(),
             more_sessions: 0,
-            organizations: vec![Belonging { name: each.into(), slug: "acme".into(), role: "admin" }],
+            organizations: vec![belonging(each, false)],
+            is_operator: false,
             is_demo: false,
         }
     }
@@ -259,9 +249,19 @@ mod tests {
     }
 
     #[test]
+    fn an_organization_can_be_left_from_here_unless_it_is_closed() {
+        let html = page("Acme", 1).render().unwrap();
+        assert!(html.contains("href=\"/status/o/acme/team/leave\"") && !html.contains("/status/instance"), "{html}");
+        let closed = AccountPage { organizations: vec![belonging("Acme", true)], ..page("Acme", 1) }.render().unwrap();
+        assert!(closed.contains("Suspended") && !closed.contains("/status/o/acme") && !closed.contains("/status/p/acme"), "{closed}");
+        let none = AccountPage { organizations: Vec::new(), is_operator: true, ..page("Ada", 1) }.render().unwrap();
+        assert!(none.contains("You belong to no organization.") && none.contains("href=\"/status/instance\""), "{none}");
+    }
+
+    #[test]
     fn a_demonstration_offers_nothing_that_would_reach_other_visitors() {
         let html = AccountPage { is_demo: true, ..page("Ada", 1) }.render().unwrap();
-        for other in ["type=\"password\"", "/account/password", "/account/sessions/"] {
+        for other in ["type=\"password\"", "/account/password", "/account/sessions/", "/team/leave"] {
             assert!(!html.contains(other), "{other}: {html}");
         }
         assert!(html.contains("id=\"password\"") && html.contains("action=\"/status/logout\""), "{html}");

@@ -6,6 +6,7 @@ use poem::{Request, Response, handler};
 
 use super::signup::{FIELDS, input, typed};
 use super::templates::{AccountValues, SetupPage};
+use crate::app::SignUpInput;
 use crate::error::{Error, FieldError};
 use crate::pages::answer::{Refused, html, visit, welcome};
 use crate::pages::fields::Fields;
@@ -26,7 +27,7 @@ pub(crate) async fn set_up(web: Data<&Web>, request: &Request, fields: Fields) -
     let token = request.raw_path_param("token").unwrap_or_else(|| fields.get("token"));
     let known: Vec<&str> = FIELDS.into_iter().chain(["token"]).collect();
     let set_up = match fields.only(&known) {
-        Ok(()) => web.app.sign_up(input(&fields, Some(token.to_owned())), from, origin).await,
+        Ok(()) => web.app.sign_up(SignUpInput { setup_token: Some(token.to_owned()), ..input(&fields) }, from, origin).await,
         Err(error) => Err(error),
     };
     match set_up {

@@ -1,9 +1,10 @@
-//! Signing up, where registration is open.
+//! Signing up: where registration is open, and by an invitation.
 
 use http::StatusCode;
 use poem::web::Data;
 use poem::{Request, Response, handler};
 
+use super::invited;
 use super::templates::{AccountValues, SignupPage};
 use crate::app::SignUpInput;
 use crate::config::Registration;
@@ -19,35 +20,39 @@ pub(super) const FIELDS: [&str; 4] = ["email", "password", "full_name", "organiz
 #[handler]
 pub(crate) async fn signup_form(web: Data<&Web>) -> poem::Result<Response> {
     open(web.app.registration())?;
-    Ok(html(StatusCode::OK, &SignupPage::new(web.pages.shell(), None, &AccountValues::default(), &[]))?)
+    Ok(html(StatusCode::OK, &SignupPage::new(web.pages.shell(), &AccountValues::default(), &[]))?)
 }
 
-/// `POST /signup`.
+/// `POST /signup`. An invitation opens what is closed to others; whether it does here, the application says.
 #[handler]
 pub(crate) async fn sign_up(web: Data<&Web>, request: &Request, fields: Fields) -> poem::Result<Response> {
+    if fields.has("invite_token") {
+        return Ok(invited::join(web.0, request, &fields).await?);
+    }
     open(web.app.registration())?;
     let (from, origin) = visit(request);
     let signed_up = match fields.only(&FIELDS) {
-        Ok(()) => web.app.sign_up(input(&fields, None), from, origin).await,
+        Ok(()) => web.app.sign_up(input(&fields), from, origin).await,
         Err(error) => Err(error),
     };
     match signed_up {
         Ok(signed_in) => Ok(welcome(web.0, &signed_in, "/")?),
         Err(error) => {
             let refused = Refused::by(error)?;
-            Ok(refused.answer(&SignupPage::new(web.pages.shell(), None, &typed(&fields), &refused.errors))?)
+            Ok(refused.answer(&SignupPage::new(web.pages.shell(), &typed(&fields), &refused.errors))?)
         }
     }
 }
 
-/// What was typed, as the application wants it.
-pub(super) fn input(fields: &Fields, setup_token: Option<String>) -> SignUpInput {
+/// What was typed, as the application wants it; whoever comes by a link adds its token.
+pub(super) fn input(fields: &Fields) -> SignUpInput {
     SignUpInput {
         email: fields.get("email").into(),
         password: fields.get("password").into(),
         full_name: fields.get("full_name").into(),
         organization_name: fields.get("organization_name").into(),
-        setup_token,
+        setup_token: None,
+        invite_token: None,
     }
 }
 

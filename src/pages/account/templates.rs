@@ -5,7 +5,10 @@
 
 use askama::Template;
 
+use crate::access::Role;
+use crate::domain::organization::Own;
 use crate::error::FieldError;
+use crate::pages::admin::told::Told;
 use crate::pages::form::{Field, Form};
 use crate::pages::shell::Shell;
 
@@ -32,23 +35,23 @@ pub struct SetupPage<'a> {
 impl<'a> SetupPage<'a> {
     /// The form, with what was typed and what is wrong with it; both are empty at first.
     pub fn new(shell: &'a Shell, token: &'a str, values: &AccountValues, errors: &[FieldError]) -> Self {
-        Self { shell, token, form: Form::new(account_fields(values, true), errors) }
+        Self { shell, token, form: Form::new(account_fields(values), errors) }
     }
 }
 
-/// Sign-up: fields `full_name`, `email`, `password` and `organization_name`, or `invite_token` in its place; posts to `/signup`.
+/// Sign-up: fields `full_name`, `email`, `password` and `organization_name`; posts to `/signup`. Who comes by an invitation has a form of their
+/// own.
 #[derive(Template)]
 #[template(path = "account/signup.html")]
 pub struct SignupPage<'a> {
     shell: &'a Shell,
-    invite_token: Option<&'a str>,
     form: Form,
 }
 
 impl<'a> SignupPage<'a> {
-    /// The form; who comes by an invitation founds no organization.
-    pub fn new(shell: &'a Shell, invite_token: Option<&'a str>, values: &AccountValues, errors: &[FieldError]) -> Self {
-        Self { shell, invite_token, form: Form::new(account_fields(values, invite_token.is_none()), errors) }
+    /// The form, with what was typed and what is wrong with it.
+    pub fn new(shell: &'a Shell, values: &AccountValues, errors: &[FieldError]) -> Self {
+        Self { shell, form: Form::new(account_fields(values), errors) }
     }
 }
 
@@ -58,6 +61,9 @@ impl<'a> SignupPage<'a> {
 pub struct LoginPage<'a> {
     shell: &'a Shell,
     next: &'a str,
+    told: Option<&'static str>,
+    /// Whether anyone may make an account.
+    is_open: bool,
     form: Form,
 }
 
@@ -68,13 +74,23 @@ impl<'a> LoginPage<'a> {
             Field::line("email", "Email address", "email", "username").holding(email),
             Field::line("password", "Password", "password", "current-password"),
         ];
-        Self { shell, next, form: Form::new(fields, errors) }
+        Self { shell, next, told: None, is_open: false, form: Form::new(fields, errors) }
+    }
+
+    /// It says what was just done, too.
+    pub fn telling(self, told: Option<&'static str>) -> Self {
+        Self { told, ..self }
+    }
+
+    /// It leads to signing up, too, where anyone may make an account.
+    pub fn welcoming(self, is_open: bool) -> Self {
+        Self { is_open, ..self }
     }
 }
 
-/// One of the signed-in person's organizations.
+/// An organization that the signed-in person belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HomeOrganization {
+pub struct Belonging {
     /// Its id, as the API prints it.
     pub id: String,
     /// Its name.
@@ -82,7 +98,21 @@ pub struct HomeOrganization {
     /// Its page is at `/p/{slug}`.
     pub slug: String,
     /// The person's role in it.
-    pub role: String,
+    pub role: Role,
+    /// Whether the operator has closed it for a while.
+    pub is_suspended: bool,
+}
+
+impl From<Own> for Belonging {
+    fn from(Own { organization, role }: Own) -> Self {
+        Self {
+            id: organization.id.to_string(),
+            is_suspended: organization.suspended_at.is_some(),
+            name: organization.name,
+            slug: organization.slug,
+            role,
+        }
+    }
 }
 
 /// Where a person lands after signing in who belongs to several organizations or to none: they choose one, or leave (posts to `/logout`).
@@ -96,7 +126,13 @@ pub struct HomePage<'a> {
     /// The person's email address.
     pub email: &'a str,
     /// Their organizations.
-    pub organizations: &'a [HomeOrganization],
+    pub organizations: &'a [Belonging],
+    /// Whether they run this instance.
+    pub is_operator: bool,
+    /// What was just done.
+    pub(crate) told: Option<Told>,
+    /// Asks for the name of an organization of their own, of who has none where anyone may make one.
+    pub form: Option<Form>,
 }
 
 /// What a browser gets in place of problem+json.
@@ -115,25 +151,32 @@ pub struct ErrorPage<'a> {
     pub request_id: &'a str,
 }
 
-fn account_fields(values: &AccountValues, organization: bool) -> Vec<Field> {
-    let mut fields = vec![
+fn account_fields(values: &AccountValues) -> Vec<Field> {
+    vec![
         Field::line("full_name", "Your name", "text", "name").holding(&values.full_name),
         Field::line("email", "Email address", "email", "email").holding(&values.email),
-        Field::line("password", "Password", "password", "new-password").hinting("12 to 128 characters; a few unrelated words are good."),
-    ];
-    if organization {
-        fields.push(
-            Field::line("organization_name", "Organization", "text", "organization")
-                .holding(&values.organization_name)
-                .hinting("Its public page gets its address from this name."),
-        );
-    }
-    fields
+        new_password("password", "Password"),
+        Field::line("organization_name", "Organization", "text", "organization")
+            .holding(&values.organization_name)
+            .hinting("Its public page gets its address from this name."),
+    ]
+}
+
+/// The name of an organization to be.
+pub(super) fn organization_form(name: &str, errors: &[FieldError]) -> Form {
+    let field = Field::line("name", "Name of the organization", "text", "organization").holding(name);
+    Form::new(vec![field.hinting("Its public page gets its address from this name.")], errors)
+}
+
+/// A password to be; it says what a good one is.
+pub(super) fn new_password(name: &'static str, label: &'static str) -> Field {
+    Field::line(name, label, "password", "new-password").hinting("12 to 128 characters; a few unrelated words are good.")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::admin::told::Kind;
 
     const EVIL: &str = "\"><script>alert(1)</script>'";
 
@@ -181,7 +224,7 @@ mod tests {
             wrong("token", "has expired"),
             wrong("", "Try again later."),
         ];
-        let html = SignupPage::new(&shell, None, &values("ada@example.org"), &errors).render().unwrap();
+        let html = SignupPage::new(&shell, &values("ada@example.org"), &errors).render().unwrap();
 
         assert!(input(&html, "email").contains("value=\"ada@example.org\""));
         assert!(input(&html, "email").contains("aria-describedby=\"email-error\" aria-invalid=\"true\""));
@@ -205,13 +248,6 @@ mod tests {
     }
 
     #[test]
-    fn an_invited_person_founds_no_organization() {
-        let shell = shell();
-        let html = SignupPage::new(&shell, Some("v4.local.x"), &values(""), &[]).render().unwrap();
-        assert!(html.contains("name=\"invite_token\" value=\"v4.local.x\"") && !html.contains("organization_name"));
-    }
-
-    #[test]
     fn signing_in_keeps_the_address_and_the_way() {
         let shell = shell();
         let html = LoginPage::new(&shell, "/o/acme", "ada@example.org", &[]).render().unwrap();
@@ -222,20 +258,74 @@ mod tests {
     }
 
     #[test]
-    fn home_leads_to_each_organization_and_its_public_page() {
+    fn signing_in_leads_to_signing_up_where_anyone_may() {
         let shell = shell();
-        let acme = HomeOrganization { id: "org_1".into(), name: "Acme".into(), slug: "acme".into(), role: "admin".into() };
-        let page = |organizations: &[HomeOrganization]| {
-            HomePage { shell: &shell, full_name: "Ada", email: "ada@example.org", organizations }.render().unwrap()
-        };
+        let login = |is_open| LoginPage::new(&shell, "", "", &[]).welcoming(is_open).render().unwrap();
+        assert!(login(true).contains("<a href=\"/status/signup\">Make an account</a>"), "{}", login(true));
+        assert!(!login(false).contains("/signup"), "{}", login(false));
+    }
 
-        let none = page(&[]);
-        assert!(none.contains("You belong to no organization yet.") && none.contains("invite ada@example.org"));
-        assert!(none.contains("<form method=\"post\" action=\"/status/logout\""));
-        let many = page(&std::iter::repeat_n(acme, 50).collect::<Vec<_>>());
-        assert_eq!(many.matches("<li class=\"item\">").count(), 50);
-        assert_eq!(many.matches("href=\"/status/o/acme\"").count(), 50);
-        assert_eq!(many.matches("href=\"/status/p/acme\"").count(), 50);
+    #[test]
+    fn signing_in_says_what_was_done_and_what_to_do_without_the_password() {
+        let shell = shell();
+        let html = LoginPage::new(&shell, "", "", &[]).telling(Some("Your password is changed.")).render().unwrap();
+        assert!(html.contains("<p>Your password is changed.</p>") && html.contains("href=\"/status/forgot\""), "{html}");
+        assert!(!LoginPage::new(&shell, "", "", &[]).render().unwrap().contains("class=\"told\""));
+    }
+
+    fn home<'a>(shell: &'a Shell, each: &'a str, organizations: &'a [Belonging]) -> HomePage<'a> {
+        HomePage { shell, full_name: each, email: each, organizations, is_operator: false, told: None, form: None }
+    }
+
+    fn organization(each: &str, is_suspended: bool) -> Belonging {
+        Belonging { id: each.into(), name: each.into(), slug: each.into(), role: Role::Admin, is_suspended }
+    }
+
+    #[test]
+    fn home_leads_to_each_organization_and_its_public_page() {
+        let (shell, acme) = (shell(), organization("acme", false));
+        let html = home(&shell, "ada@example.org", &std::iter::repeat_n(acme, 50).collect::<Vec<_>>()).render().unwrap();
+        assert_eq!(html.matches("<li class=\"item\">").count(), 50);
+        assert_eq!(html.matches("href=\"/status/o/acme\"").count(), 50);
+        assert_eq!(html.matches("href=\"/status/p/acme\"").count(), 50);
+        assert!(!html.contains("Suspended") && !html.contains("/status/instance") && !html.contains("class=\"told\""), "{html}");
+    }
+
+    #[test]
+    fn home_says_what_to_do_where_there_is_none() {
+        let shell = shell();
+        let html = home(&shell, "ada@example.org", &[]).render().unwrap();
+        assert!(html.contains("You belong to no organization.") && html.contains("invite <bdi>ada@example.org</bdi>"), "{html}");
+        assert!(html.contains("<form method=\"post\" action=\"/status/logout\"") && html.contains("href=\"/status/account\""), "{html}");
+        let left = Told { text: "You have left.", kind: Kind::Done, undo: None };
+        let told = HomePage { told: Some(left), is_operator: true, ..home(&shell, "", &[]) }.render().unwrap();
+        assert!(told.contains("<p>You have left.</p>") && told.contains("href=\"/status/instance\""), "{told}");
+    }
+
+    #[test]
+    fn home_asks_for_a_name_where_one_may_make_an_organization() {
+        let shell = shell();
+        let asking = |typed: &str, errors: &[FieldError]| {
+            let form = Some(organization_form(typed, errors));
+            HomePage { form, is_operator: true, ..home(&shell, "ada@example.org", &[]) }.render().unwrap()
+        };
+        let html = asking("", &[]);
+        assert!(
+            html.contains("method=\"post\" action=\"/status/organizations\"") && !input(&html, "name").contains("aria-invalid"),
+            "{html}"
+        );
+        assert!(html.contains("You belong to no organization.") && html.contains("invite <bdi>ada@example.org</bdi>"), "{html}");
+        assert!(!html.contains("/status/instance/organizations"), "one way is enough: {html}");
+        let refused = asking(EVIL, &[wrong("name", "must be 1 to 100 characters long")]);
+        assert!(refused.contains("id=\"problems\"") && refused.contains("id=\"name-error\"") && !refused.contains("<script>"), "{refused}");
+    }
+
+    #[test]
+    fn a_suspended_organization_is_marked_and_leads_nowhere() {
+        let shell = shell();
+        let html = home(&shell, "Ada", &[organization("acme", true)]).render().unwrap();
+        assert!(html.contains("Suspended") && html.contains("acme"), "{html}");
+        assert!(!html.contains("/status/o/acme") && !html.contains("/status/p/acme"), "{html}");
     }
 
     #[test]
@@ -252,13 +342,13 @@ mod tests {
     fn nothing_hostile_gets_out_of_its_place() {
         let shell = shell();
         let errors = [wrong("email", EVIL), wrong(EVIL, EVIL)];
-        let organization = HomeOrganization { id: EVIL.into(), name: EVIL.into(), slug: EVIL.into(), role: EVIL.into() };
+        let organizations = [organization(EVIL, false), organization(EVIL, true)];
         let long = EVIL.repeat(500);
         for html in [
             SetupPage::new(&shell, EVIL, &values(EVIL), &errors).render().unwrap(),
-            SignupPage::new(&shell, Some(EVIL), &values(&long), &errors).render().unwrap(),
+            SignupPage::new(&shell, &values(&long), &errors).render().unwrap(),
             LoginPage::new(&shell, EVIL, EVIL, &errors).render().unwrap(),
-            HomePage { shell: &shell, full_name: EVIL, email: EVIL, organizations: &[organization] }.render().unwrap(),
+            home(&shell, EVIL, &organizations).render().unwrap(),
             ErrorPage { shell: &shell, status: 500, title: EVIL, detail: EVIL, request_id: EVIL }.render().unwrap(),
         ] {
             assert!(!html.contains("<script>") && !html.contains("=\"\">"), "{html}");

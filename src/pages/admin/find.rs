@@ -1,4 +1,4 @@
-//! A service, an incident or a page by a few letters: a page of its own, and with script what the palette shows.
+//! A service, an incident, a person, a page or something to do by a few letters: a page of its own, and with script what the palette shows.
 
 use askama::Template;
 use http::StatusCode;
@@ -7,20 +7,20 @@ use poem::{Request, Response, handler};
 use super::desk::{Desk, query};
 use super::frame::{Frame, Tab};
 use crate::access::Read;
-use crate::domain::incident::{self, Incident, Which};
-use crate::domain::service::{self, Service};
+use crate::domain::incident::Incident;
+use crate::domain::member;
+use crate::domain::naming::{self, Fit, WITHIN};
+use crate::domain::service::Service;
 use crate::error::Result;
 use crate::pages::answer::html;
 use crate::pages::shell::Shell;
 use crate::pages::when::State;
-use crate::store::{Cursor, OrgView, Page, Reads};
+use crate::store::OrgView;
 
 /// The most that is shown.
 const SHOWN: usize = 20;
-/// How many services, in the order shown, and how many of the latest incidents are looked at.
-const LOOKED_AT: usize = 1_000;
-/// How many of them are in memory at once: an incident comes with all that was ever said of it, and this is asked with each letter typed.
-const PART: usize = 50;
+/// How many people are looked at. They are walked through: teams are small, and names are the instance's, not the organization's, to file.
+const PEOPLE: usize = 200;
 /// As long as the longest name.
 const ASKED_MAX: usize = 200;
 
@@ -40,7 +40,7 @@ struct FindPage<'a> {
 struct Hit {
     name: String,
     href: String,
-    /// `Service`, `Incident` or `Page`.
+    /// `Service`, `Incident`, `Person`, `Page` or `Action`.
     kind: &'static str,
     status: Option<State>,
     stage: Option<Stage>,
@@ -53,19 +53,13 @@ struct Stage {
     word: &'static str,
 }
 
-/// How well a name fits; the better, the less.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Fit {
-    Beginning,
-    BeginningOfAWord,
-    Within,
-}
-
 /// What was found in the organization.
 struct Look {
     /// With a path below the organization's.
     hits: Vec<(Fit, Hit)>,
-    /// Whether there was more than was looked at.
+    /// How many there are beside those.
+    more: usize,
+    /// Whether there may be others yet.
     is_cut: bool,
 }
 
@@ -83,68 +77,69 @@ pub(crate) async fn find(desk: Desk, request: &Request) -> poem::Result<Response
 /// Services and incidents. Without a word to look for they are as many as anyone has: then the pages alone are offered.
 fn look(view: &OrgView<'_, Read>, wanted: &str) -> Result<Look> {
     if wanted.is_empty() {
-        return Ok(Look { hits: Vec::new(), is_cut: false });
+        return Ok(Look { hits: Vec::new(), more: 0, is_cut: false });
     }
+    let services = naming::find(view, &Service::NAMES, Service::BY_POSITION.of(()), wanted, SHOWN)?;
+    let incidents = naming::find(view, &Incident::NAMES, Incident::BY_START.of(()).newest(), wanted, SHOWN)?;
     let mut hits = Vec::new();
-    let open = service::open_incidents(view)?;
-    let more_services = each(
-        |after| view.scan(Service::BY_POSITION.of(()).limit(PART).after(after)),
-        |service: Service| {
-            if let Some(fit) = fit(&service.name, wanted) {
-                let status = Some(service::effective_among(&open, &service).into());
-                let href = format!("/services/{}", service.id);
-                hits.push((fit, Hit { name: service.name, href, kind: "Service", status, stage: None }));
-            }
-        },
-    )?;
-    let more_incidents = each(
-        |after| incident::list(view, Which::All, |scan| scan.limit(PART).after(after)),
-        |incident: Incident| {
-            if let Some(fit) = fit(&incident.title, wanted) {
-                let stage = Some(Stage { name: incident.status.as_str(), word: incident.status.label() });
-                let href = format!("/incidents/{}", incident.id);
-                hits.push((fit, Hit { name: incident.title, href, kind: "Incident", status: None, stage }));
-            }
-        },
-    )?;
-    Ok(Look { hits, is_cut: more_services || more_incidents })
-}
-
-/// Hands on one after the other, reading a part at a time, until there are no more or enough were looked at. Answers whether some were not.
-fn each<T>(part: impl Fn(Option<Cursor>) -> Result<Page<T>>, mut then: impl FnMut(T)) -> Result<bool> {
-    let mut after = None;
-    for _ in 0..LOOKED_AT / PART {
-        let found = part(after)?;
-        found.items.into_iter().for_each(&mut then);
-        after = found.next;
-        if after.is_none() {
-            return Ok(false);
+    for service in services.found {
+        if let Some(fit) = Fit::of(&service.name, wanted) {
+            let (status, href) = (Some(service.status().into()), format!("/services/{}", service.id));
+            hits.push((fit, Hit { name: service.name, href, kind: "Service", status, stage: None }));
         }
     }
-    Ok(true)
+    for incident in incidents.found {
+        if let Some(fit) = Fit::of(&incident.title, wanted) {
+            let stage = Some(Stage { name: incident.status.as_str(), word: incident.status.label() });
+            let href = format!("/incidents/{}", incident.id);
+            hits.push((fit, Hit { name: incident.title, href, kind: "Incident", status: None, stage }));
+        }
+    }
+    let people = member::list(view, PEOPLE, None)?;
+    for person in people.items {
+        let fit = [&person.user.full_name, person.user.email.as_str()].into_iter().filter_map(|name| Fit::of(name, wanted)).min();
+        if let Some(fit) = fit {
+            let href = format!("/team/members/{}", person.user.id);
+            hits.push((fit, Hit { name: person.user.full_name, href, kind: "Person", status: None, stage: None }));
+        }
+    }
+    let is_cut = services.is_cut || incidents.is_cut || people.next.is_some();
+    Ok(Look { hits, more: services.more + incidents.more, is_cut })
 }
 
-/// The pages of that name that the person may use, with whole paths.
+/// The pages of that name that the person may use, and what they may do there, with whole paths.
 fn pages(frame: &Frame, wanted: &str) -> Vec<(Fit, Hit)> {
+    const PAGE: &str = "Page";
+    const ACTION: &str = "Action";
     let elsewhere = |path: &str| format!("{}{path}", frame.shell.path());
     let pages = [
-        (true, "Overview", frame.path("")),
-        (true, "Incidents", frame.path("/incidents")),
-        (frame.responds(), "Report incident", frame.path("/incidents/new")),
-        (true, "Services", frame.path("/services")),
-        (frame.edits(), "New service", frame.path("/services/new")),
-        (frame.edits(), "New group", frame.path("/groups/new")),
-        (true, "Timeline", frame.path("/timeline")),
-        (true, "Public page", elsewhere(&format!("/p/{}", frame.slug))),
-        (true, "Account", elsewhere("/account")),
-        (true, "Password and sessions", elsewhere("/account#password")),
-        (true, "API documentation", elsewhere("/api/docs")),
+        (true, PAGE, "Overview", frame.path("")),
+        (true, PAGE, "Incidents", frame.path("/incidents")),
+        (frame.responds(), ACTION, "Report incident", frame.path("/incidents/new")),
+        (true, PAGE, "Services", frame.path("/services")),
+        (frame.edits(), ACTION, "New service", frame.path("/services/new")),
+        (frame.edits(), ACTION, "New group", frame.path("/groups/new")),
+        (true, PAGE, "Timeline", frame.path("/timeline")),
+        (true, PAGE, "Team", frame.path("/team")),
+        (frame.administers(), ACTION, "Invite somebody", frame.path("/team/invite")),
+        (frame.edits(), PAGE, "Settings of the public page", frame.path("/page")),
+        (frame.edits(), ACTION, "Change the logo", frame.path("/page#logo")),
+        (frame.administers(), PAGE, "Settings of the organization", frame.path("/settings")),
+        (true, PAGE, "Public page", elsewhere(&format!("/p/{}", frame.page))),
+        (true, ACTION, "Leave this organization", frame.path("/team/leave")),
+        (true, ACTION, "Export the timeline", frame.path("/timeline#export")),
+        (frame.organizations.len() > 1, ACTION, "Switch organization", elsewhere("/organizations")),
+        (frame.is_operator, PAGE, "Instance", elsewhere("/instance")),
+        (frame.is_operator, ACTION, "New organization", elsewhere("/instance/organizations")),
+        (true, PAGE, "Account", elsewhere("/account")),
+        (true, PAGE, "Password and sessions", elsewhere("/account#password")),
+        (true, PAGE, "API documentation", elsewhere("/api/docs")),
     ];
     pages
         .into_iter()
         .filter(|(is_allowed, ..)| *is_allowed)
-        .filter_map(|(_, name, href)| {
-            Some((fit(name, wanted)?, Hit { name: name.to_owned(), href, kind: "Page", status: None, stage: None }))
+        .filter_map(|(_, kind, name, href)| {
+            Some((Fit::of(name, wanted)?, Hit { name: name.to_owned(), href, kind, status: None, stage: None }))
         })
         .collect()
 }
@@ -154,26 +149,16 @@ fn ranked(look: Look, pages: Vec<(Fit, Hit)>, frame: &Frame) -> (Vec<Hit>, Optio
     let own = look.hits.into_iter().map(|(fit, hit)| (fit, Hit { href: frame.path(&hit.href), ..hit }));
     let mut found: Vec<_> = own.chain(pages).collect();
     found.sort_by_key(|(fit, _)| *fit);
-    let more = found.len().saturating_sub(SHOWN);
+    let more = look.more + found.len().saturating_sub(SHOWN);
     let cut = match (more, look.is_cut) {
         (0, false) => None,
-        (0, true) => Some(format!("Looked through the first {LOOKED_AT} services and the latest {LOOKED_AT} incidents.")),
+        (0, true) => Some(format!(
+            "Within words, the first {WITHIN} services, the latest {WITHIN} incidents and {PEOPLE} people were looked through."
+        )),
         (more, false) => Some(format!("{more} more. Type more of the name.")),
         (more, true) => Some(format!("{more} more at least. Type more of the name.")),
     };
     (found.into_iter().take(SHOWN).map(|(_, hit)| hit).collect(), cut)
-}
-
-/// How a name fits what is looked for, which is in lower case; everything fits nothing.
-fn fit(name: &str, wanted: &str) -> Option<Fit> {
-    let name = name.to_lowercase();
-    if name.starts_with(wanted) {
-        return Some(Fit::Beginning);
-    }
-    let begins_a_word = |at: usize| name[..at].chars().next_back().is_some_and(|before| !before.is_alphanumeric());
-    // Each place is looked at: `api` is in `rapid`, too, which comes first in "rapid API".
-    let places = name.match_indices(wanted).map(|(at, _)| begins_a_word(at));
-    places.map(|begins| if begins { Fit::BeginningOfAWord } else { Fit::Within }).min()
 }
 
 #[cfg(test)]
@@ -202,69 +187,55 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_counts_more_than_a_word_and_a_word_more_than_the_rest() {
-        assert_eq!(fit("Checkout API", "check"), Some(Fit::Beginning));
-        assert_eq!(fit("Checkout API", "api"), Some(Fit::BeginningOfAWord));
-        assert_eq!(fit("api-gateway", "gate"), Some(Fit::BeginningOfAWord));
-        assert_eq!(fit("out of checkout", "ou"), Some(Fit::Beginning));
-        assert_eq!(fit("rapid API", "api"), Some(Fit::BeginningOfAWord), "also where it is within a word before");
-        assert_eq!(fit("Checkout", "out"), Some(Fit::Within));
-        assert_eq!(fit("ÄPFEL", "äpf"), Some(Fit::Beginning));
-        assert_eq!(fit("Checkout", "web"), None);
-        assert_eq!(fit("Checkout", ""), Some(Fit::Beginning));
-    }
-
-    #[test]
     fn the_best_come_first_and_the_rest_is_counted() {
         let frame = Frame::sample("Acme", Tab::None);
         let hits = vec![(Fit::Within, hit("rapid")), (Fit::Beginning, hit("API")), (Fit::Beginning, hit("Apis"))];
-        let (found, cut) = ranked(Look { hits, is_cut: false }, pages(&frame, "api"), &frame);
+        let (found, cut) = ranked(Look { hits, more: 0, is_cut: false }, pages(&frame, "api"), &frame);
         assert_eq!(found.iter().map(|hit| hit.name.as_str()).collect::<Vec<_>>(), ["API", "Apis", "API documentation", "rapid"]);
         assert_eq!((found[0].href.as_str(), cut), ("/status/o/acme/services/svc_1", None));
 
-        let many = |is_cut| Look { hits: vec![(Fit::Within, hit("x")); 25], is_cut };
+        let many = |is_cut| Look { hits: vec![(Fit::Within, hit("x")); 22], more: 3, is_cut };
         let (found, cut) = ranked(many(true), Vec::new(), &frame);
         assert_eq!((found.len(), cut.as_deref()), (SHOWN, Some("5 more at least. Type more of the name.")));
         assert_eq!(ranked(many(false), Vec::new(), &frame).1.as_deref(), Some("5 more. Type more of the name."));
     }
 
     #[test]
-    fn what_is_in_a_later_part_is_found_and_nothing_twice() {
+    fn whatever_there_is_is_found_by_its_words_and_nothing_twice() {
         let mut org = TestOrg::new();
-        let count = PART + 3;
+        let count = WITHIN + 13;
         for number in 0..count {
             org.service(&format!("Service {number}."), Visibility::Private, ServiceStatus::Operational);
             org.open(&format!("Incident {number}."), []);
         }
-        let found = |wanted: String| org.read(move |view| look(view, &wanted)).hits;
+        let found = |wanted: String| org.read(move |view| look(view, &wanted));
         for number in 0..count {
-            let hits = found(format!(" {number}."));
+            let hits = found(format!(" {number}.")).hits;
             assert_eq!(hits.iter().map(|(_, hit)| hit.kind).collect::<Vec<_>>(), ["Service", "Incident"], "{number}");
         }
-        assert_eq!(found("service".into()).len(), count);
-        assert_eq!(found("incident".into()).len(), count);
-        assert!(!org.read(|view| look(view, "service")).is_cut);
-    }
-
-    #[test]
-    fn no_more_is_looked_at_than_is_said() {
-        let place = || Cursor { sort: Vec::new(), id: uuid::Uuid::from_u128(1) };
-        let mut looked_at = 0;
-        let is_cut = each(|_| Ok(Page { items: vec![(); PART], next: Some(place()) }), |()| looked_at += 1).unwrap();
-        assert_eq!((looked_at, is_cut), (LOOKED_AT, true));
+        for word in ["service", "incident"] {
+            let look = found(word.into());
+            assert_eq!((look.hits.len(), look.more), (SHOWN, count - SHOWN), "{word}");
+        }
+        let rare = found("ervice 0".into());
+        assert_eq!((rare.hits.len(), rare.is_cut), (1, true), "within a word, among the first");
+        assert_eq!(found("ervice 50".into()).hits.len(), 0);
     }
 
     #[test]
     fn nobody_is_offered_what_they_may_not_do() {
         let names = |role| -> Vec<String> {
-            let frame = Frame { role, ..Frame::sample("Acme", Tab::None) };
+            let frame = Frame { role, is_operator: false, ..Frame::sample("Acme", Tab::None) };
             pages(&frame, "").into_iter().map(|(_, hit)| hit.name).collect()
         };
         assert!(!names(Role::Viewer).iter().any(|name| name.starts_with("New") || name.starts_with("Report")));
         assert!(
             names(Role::Responder).contains(&"Report incident".to_owned()) && !names(Role::Responder).contains(&"New service".to_owned())
         );
-        assert!(names(Role::Editor).contains(&"New group".to_owned()));
+        assert!(names(Role::Editor).contains(&"New group".to_owned()) && !names(Role::Editor).contains(&"Invite somebody".to_owned()));
+        assert!(names(Role::Admin).contains(&"Invite somebody".to_owned()) && !names(Role::Admin).contains(&"New organization".to_owned()));
+        let operator = Frame { role: Role::Viewer, ..Frame::sample("Acme", Tab::None) };
+        assert!(pages(&operator, "new org").iter().any(|(_, hit)| hit.name == "New organization"));
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub(crate) enum Tab {
     Incidents,
     /// `…/timeline`.
     Timeline,
+    /// `…/team`.
+    Team,
+    /// `…/page` and `…/settings`.
+    Settings,
     /// What is found from anywhere.
     None,
 }
@@ -35,6 +39,8 @@ pub(crate) struct Frame {
     pub(crate) name: String,
     /// In its addresses.
     pub(crate) slug: String,
+    /// In its public page's address.
+    pub(crate) page: String,
     /// The person's name.
     pub(crate) person: String,
     /// The person's id, to tell oneself from others.
@@ -49,10 +55,29 @@ pub(crate) struct Frame {
     pub(crate) open: Vec<Open>,
     /// Whether there are more of them.
     pub(crate) more_open: bool,
-    /// Whether the person belongs to other organizations, too.
-    pub(crate) many: bool,
+    /// The person's organizations, the earliest joined first; some of them.
+    pub(crate) organizations: Vec<Choice>,
+    /// Whether the person looks after the instance.
+    pub(crate) is_operator: bool,
     /// What was just done.
     pub(crate) told: Option<Told>,
+}
+
+/// One of the person's organizations, as the switcher offers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Choice {
+    /// Its name.
+    pub(crate) name: String,
+    /// In its addresses.
+    pub(crate) slug: String,
+    /// Whether it is the one whose page this is.
+    pub(crate) is_this: bool,
+}
+
+/// Who looks at the page, beside their role in the organization.
+pub(super) struct Person {
+    pub(super) organizations: Vec<Choice>,
+    pub(super) is_operator: bool,
 }
 
 /// An unresolved incident, as the header offers it.
@@ -72,10 +97,11 @@ impl Frame {
         shell: &Shell,
         caller: &Caller,
         own: Own,
+        page: String,
         open: Page<Incident>,
         at: String,
         tab: Tab,
-        many: bool,
+        person: Person,
         told: Option<Told>,
     ) -> Self {
         Self {
@@ -83,6 +109,7 @@ impl Frame {
             org: own.organization.id.to_string(),
             name: own.organization.name,
             slug: own.organization.slug,
+            page,
             person: caller.user.full_name.clone(),
             person_id: caller.user.id.to_string(),
             role: own.role,
@@ -94,7 +121,8 @@ impl Frame {
                 .into_iter()
                 .map(|incident| Open { id: incident.id.to_string(), title: incident.title, status: incident.status.label() })
                 .collect(),
-            many,
+            organizations: person.organizations,
+            is_operator: person.is_operator,
             told,
         }
     }
@@ -114,6 +142,11 @@ impl Frame {
         self.role >= Role::Editor
     }
 
+    /// Whether the person may manage people and settings.
+    pub(crate) fn administers(&self) -> bool {
+        self.role >= Role::Admin
+    }
+
     /// `page` for the present entry of the navigation, for `aria-current`.
     pub(crate) fn current(&self, tab: &str) -> &'static str {
         let present = match self.tab {
@@ -121,6 +154,8 @@ impl Frame {
             Tab::Services => "services",
             Tab::Incidents => "incidents",
             Tab::Timeline => "timeline",
+            Tab::Team => "team",
+            Tab::Settings => "settings",
             Tab::None => "",
         };
         if tab == present { "page" } else { "false" }
@@ -136,6 +171,7 @@ impl Frame {
             org: "org_00000000000000000000000000000001".into(),
             name: each.into(),
             slug: "acme".into(),
+            page: "acme".into(),
             person: each.into(),
             person_id: "usr_00000000000000000000000000000001".into(),
             role: Role::Admin,
@@ -143,7 +179,11 @@ impl Frame {
             at: "00ff:7".into(),
             open: vec![Open { id: "inc_00000000000000000000000000000001".into(), title: each.into(), status: "Investigating" }],
             more_open: true,
-            many: true,
+            organizations: vec![
+                Choice { name: each.into(), slug: "acme".into(), is_this: true },
+                Choice { name: each.into(), slug: "other".into(), is_this: false },
+            ],
+            is_operator: true,
             told: None,
         }
     }

@@ -4,15 +4,16 @@ use askama::Template;
 use http::StatusCode;
 use poem::{Request, Response, handler};
 
+use super::count::Count;
 use super::desk::{Desk, path_id};
 use super::frame::{Frame, Tab};
 use super::seen::{Seen, expected};
-use super::services::{back, direction, whether};
+use super::services::{Thing, back_to, direction, whether};
 use super::stale::{self, Meanwhile};
 use super::told::Done;
 use crate::access::{Edit, Permission, Read};
 use crate::domain::group::{self, Group, GroupPatch, NewGroup};
-use crate::domain::service::{self, Service};
+use crate::domain::service::Service;
 use crate::error::{Error, FieldError, Result};
 use crate::event::Change;
 use crate::id::Id;
@@ -43,7 +44,7 @@ struct GroupPage<'a> {
     name: &'a str,
     services: &'a [ServiceRow],
     /// How many it has beside those.
-    more: usize,
+    more: Count,
     form: Form,
     seen: Seen,
     meanwhile: Option<&'a Meanwhile>,
@@ -53,7 +54,7 @@ struct GroupPage<'a> {
 struct Shown {
     group: Group,
     services: Vec<ServiceRow>,
-    more: usize,
+    more: Count,
     meanwhile: Option<Meanwhile>,
 }
 
@@ -72,18 +73,16 @@ fn form(name: &str, errors: &[FieldError]) -> Form {
 impl Shown {
     fn read<P: Permission>(view: &OrgView<'_, P>, id: Id<Group>, missed: Option<&str>) -> Result<Self> {
         let group = group::live(view, id)?;
-        let open = service::open_incidents(view)?;
-        let mut all = view.scan(Service::BY_POSITION.of(()))?.items;
-        all.retain(|service| service.group_id == Some(id));
-        let more = all.len().saturating_sub(SERVICES_SHOWN);
-        let services = all.into_iter().take(SERVICES_SHOWN).map(|service| ServiceRow {
+        let services = view.scan(Service::IN_GROUP.of(id).limit(SERVICES_SHOWN))?.items.into_iter().map(|service| ServiceRow {
             id: service.id.to_string(),
             is_private: !service.is_public(),
-            status: service::effective_among(&open, &service).into(),
+            status: service.status().into(),
             name: service.name,
         });
+        let services: Vec<_> = services.collect();
+        let more = Count::of(view, Service::IN_GROUP.of(id))?.beside(services.len());
         let meanwhile = missed.map(|seen| stale::meanwhile(view, &id.to_string(), seen)).transpose()?;
-        Ok(Self { group, services: services.collect(), more, meanwhile })
+        Ok(Self { group, services, more, meanwhile })
     }
 }
 
@@ -180,7 +179,7 @@ pub(crate) async fn shift(desk: Desk, request: &Request, fields: Fields) -> poem
     fields.only(&["direction", "list"])?;
     let direction = direction(&fields)?;
     let moved = desk.change(move |tx| group::shift(tx, id, direction).map(whether)).await?;
-    Ok(back(&desk, &fields, moved.then_some(Done::Moved), fields.get("direction"), id)?)
+    Ok(back_to(&desk, &fields, moved, Thing::Group(id)).await?)
 }
 
 /// `POST /o/:org/groups/:group/delete`. Its services stay. Of one that is deleted already it says the same.
@@ -234,7 +233,7 @@ mod tests {
             is_private: true,
             status: ServiceStatus::Unknown.into(),
         };
-        Shown { group, services: (0..services).map(row).collect(), more: 7, meanwhile: None }
+        Shown { group, services: (0..services).map(row).collect(), more: Count::exactly(7), meanwhile: None }
     }
 
     fn rendered(role: Role, shown: &Shown) -> String {
@@ -246,7 +245,7 @@ mod tests {
     fn a_group_shows_its_services_and_says_how_many_more() {
         let html = rendered(Role::Editor, &shown("Core", 2));
         assert!(html.contains("7 more") && html.contains("No data") && html.contains("name=\"version\" value=\"2\""), "{html}");
-        let empty = Shown { more: 0, ..shown("Core", 0) };
+        let empty = Shown { more: Count::default(), ..shown("Core", 0) };
         assert!(rendered(Role::Editor, &empty).contains("No service is in this group yet"));
         assert!(!rendered(Role::Responder, &shown("Core", 2)).contains("method=\"post\" action=\"/status/o/acme/groups"));
     }

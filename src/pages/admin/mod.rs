@@ -3,19 +3,24 @@
 //! | file | what |
 //! |---|---|
 //! | `desk.rs` | [`Desk`](desk::Desk): who stands here, and the one way to the application |
-//! | `frame.rs`, `told.rs` | what surrounds every page; what was just done |
-//! | `overview.rs`, `why.rs` | what is broken, and why; what happened last |
+//! | `frame.rs`, `told.rs` | what surrounds every page, the switch to other organizations in it; what was just done |
+//! | `overview.rs`, `why.rs`, `count.rs` | what is broken, and why; what happened last; how many there are |
 //! | `services/`, `groups.rs` | services and groups: create, edit, order, status, delete with undo |
 //! | `incidents/` | report, post an update, correct, resolve, reopen, delete with undo |
+//! | `team/` | people and their roles, invitations, leaving |
+//! | `settings/` | the public page's and the organization's own settings, the logo, deleting the organization |
 //! | `seen.rs`, `stale.rs` | what a form was filled in against; what somebody else changed meanwhile |
 //! | `timeline/` | everything that happened, filtered, and as a file |
-//! | `find.rs` | a service, an incident or a page by a few letters |
+//! | `find.rs` | services, incidents, people, pages and actions by a few letters |
 //! | `preview.rs` | Markdown as it will look |
 //!
 //! Every form is a POST that ends in a 303. With JavaScript htmx sends it and replaces `#app` by the same element of the page that it is led to:
 //! there is one rendering of each page and, but for the preview of a text, no second set of fragments to keep like it. The page listens to its organization's room, and asks for
 //! itself again when something happened there.
 
+#[cfg(test)]
+mod bound_tests;
+mod count;
 mod desk;
 mod find;
 pub(crate) mod frame;
@@ -25,7 +30,9 @@ mod overview;
 mod preview;
 mod seen;
 mod services;
+mod settings;
 mod stale;
+mod team;
 mod timeline;
 pub(crate) mod told;
 mod why;
@@ -56,6 +63,19 @@ pub(super) fn routes(route: Route) -> Route {
         .at("/o/:org/incidents/:incident/updates/:update", get(incidents::correct_form).post(incidents::correct))
         .at("/o/:org/incidents/:incident/delete", post(incidents::delete))
         .at("/o/:org/incidents/:incident/restore", post(incidents::restore))
+        .at("/o/:org/team", get(team::show))
+        .at("/o/:org/team/invite", get(team::invite_form).post(team::invite))
+        .at("/o/:org/team/invitations/:invitation", get(team::invitation))
+        .at("/o/:org/team/invitations/:invitation/resend", post(team::resend))
+        .at("/o/:org/team/invitations/:invitation/revoke", post(team::revoke))
+        .at("/o/:org/team/members/:user", get(team::member).post(team::set_role))
+        .at("/o/:org/team/members/:user/remove", post(team::remove))
+        .at("/o/:org/team/leave", get(team::leave_form).post(team::leave))
+        .at("/o/:org/page", get(settings::page).post(settings::save_page))
+        .at("/o/:org/page/logo", post(settings::upload_logo))
+        .at("/o/:org/page/logo/remove", post(settings::remove_logo))
+        .at("/o/:org/settings", get(settings::organization).post(settings::save_organization))
+        .at("/o/:org/settings/delete", get(settings::delete_form).post(settings::delete))
         .at("/o/:org/timeline", get(timeline::show))
         .at("/o/:org/timeline.jsonl", get(timeline::json_lines))
         .at("/o/:org/timeline.csv", get(timeline::csv))

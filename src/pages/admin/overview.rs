@@ -4,14 +4,15 @@ use askama::Template;
 use http::StatusCode;
 use poem::{Response, handler};
 
+use super::count::Count;
 use super::desk::Desk;
 use super::frame::{Frame, Tab};
 use super::incidents::gist;
 use super::timeline::lines::Line;
-use super::why::Causes;
+use super::why::{Causes, Titles};
 use crate::access::Read;
-use crate::domain::incident::Incident;
-use crate::domain::service::{self, Service};
+use crate::domain::incident::{self, Incident, Which};
+use crate::domain::service::Service;
 use crate::domain::status::{Rollup, ServiceStatus, rollup};
 use crate::domain::timeline::{self, Filter};
 use crate::error::Result;
@@ -51,7 +52,7 @@ impl<'a> OverviewPage<'a> {
             look,
             overall: State { state: look.rollup.state.as_str(), word: look.rollup.description },
             extent: look.extent(),
-            public_page: format!("{}/p/{}", frame.shell.path(), frame.slug),
+            public_page: format!("{}/p/{}", frame.shell.path(), frame.page),
             steps: Some(&look.steps).filter(|steps| !steps.are_done()),
         }
     }
@@ -61,11 +62,11 @@ impl<'a> OverviewPage<'a> {
 struct Look {
     rollup: Rollup,
     /// How many services there are.
-    services: usize,
+    services: Count,
     broken: Vec<Broken>,
-    more_broken: usize,
+    more_broken: Count,
     open: Vec<Open>,
-    more_open: usize,
+    more_open: Count,
     last: Vec<Line>,
     steps: Steps,
 }
@@ -109,27 +110,42 @@ pub(crate) async fn show(desk: Desk) -> poem::Result<Response> {
     Ok(html(StatusCode::OK, &OverviewPage::new(&frame, &look))?)
 }
 
+/// Reads what is shown and no more: statuses are found by the index of services, whatever their number.
 fn look(view: &OrgView<'_, Read>) -> Result<Look> {
-    let open = service::open_incidents(view)?;
-    let services = view.scan(Service::BY_POSITION.of(()))?.items;
-    let shown: Vec<ServiceStatus> = services.iter().map(|service| service::effective_among(&open, service)).collect();
-    let mut broken: Vec<_> = services.iter().zip(&shown).filter(|(_, status)| **status != ServiceStatus::Operational).collect();
+    let with = |status: ServiceStatus| Service::BY_STATUS.of(status.as_str().into());
+    let (mut present, mut broken, mut count, mut titles) = (Vec::new(), Vec::new(), Count::default(), Titles::default());
+    let mut statuses = ServiceStatus::ALL.to_vec();
     // The worst first; among equals, in the order of the page.
-    broken.sort_by_key(|(_, status)| std::cmp::Reverse(status.severity()));
+    statuses.sort_by_key(|status| std::cmp::Reverse(status.severity()));
+    for status in statuses {
+        let such = Count::of(view, with(status))?;
+        if such.number() == 0 {
+            continue;
+        }
+        present.push(status);
+        if status != ServiceStatus::Operational {
+            count = count.plus(such);
+            let room = BROKEN_SHOWN - broken.len();
+            for service in view.scan(with(status).limit(room))?.items {
+                broken.push(Broken::of(view, &mut titles, &service)?);
+            }
+        }
+    }
+    let open = incident::list(view, Which::Open, |scan| scan.limit(OPEN_SHOWN))?.items;
     let entries = timeline::read(view, None, &Filter::default(), None, LAST_SHOWN)?;
     Ok(Look {
-        rollup: rollup(&shown),
-        services: services.len(),
-        more_broken: broken.len().saturating_sub(BROKEN_SHOWN),
-        broken: broken.into_iter().take(BROKEN_SHOWN).map(|(service, status)| Broken::of(service, *status, &open)).collect(),
-        more_open: open.len().saturating_sub(OPEN_SHOWN),
-        // The index has the earliest begun first.
-        open: open.iter().rev().take(OPEN_SHOWN).map(Open::of).collect(),
+        // Which statuses there are is all that the line says; how often each of them comes makes no difference to it.
+        rollup: rollup(&present),
+        services: Count::of(view, Service::BY_POSITION.of(()))?,
+        more_broken: count.beside(broken.len()),
+        broken,
+        more_open: Count::of(view, Incident::BY_STATE.of("open".into()))?.beside(open.len()),
+        open: open.iter().map(Open::of).collect(),
         last: entries.items.iter().map(|entry| Line::of(view, entry)).collect::<Result<_>>()?,
         steps: Steps {
-            service: services.first().map(|service| service.id.to_string()),
+            service: view.scan(Service::BY_POSITION.of(()).limit(1))?.items.first().map(|service| service.id.to_string()),
             // Deleted ones count: who has tried it need not try again.
-            has_reported: !view.scan(Scan::<Incident>::all().limit(1))?.items.is_empty(),
+            has_reported: view.count(Scan::<Incident>::all().limit(1))? > 0,
         },
     })
 }
@@ -137,20 +153,27 @@ fn look(view: &OrgView<'_, Read>) -> Result<Look> {
 impl Look {
     /// How much of all the services is broken, in words.
     fn extent(&self) -> String {
-        match (self.broken.len() + self.more_broken, self.services) {
+        let broken = self.more_broken.plus(Count::exactly(self.broken.len()));
+        match (broken.number(), self.services.number()) {
             (0, 1) => "The one service is operational.".to_owned(),
-            (0, all) => format!("All {all} services are operational."),
+            (0, _) => format!("All {} services are operational.", self.services),
             (_, 1) => "The one service is not operational.".to_owned(),
-            (1, all) => format!("1 of {all} services is not operational."),
-            (some, all) => format!("{some} of {all} services are not operational."),
+            (1, _) => format!("1 of {} services is not operational.", self.services),
+            _ => format!("{broken} of {} services are not operational.", self.services),
         }
     }
 }
 
 impl Broken {
-    fn of(service: &Service, status: ServiceStatus, open: &[Incident]) -> Self {
-        let why = Causes::worsening(open, service, status, WHY_SHOWN);
-        Self { id: service.id.to_string(), name: service.name.clone(), status: status.into(), by_hand: service.own_status == status, why }
+    fn of(view: &impl Reads, titles: &mut Titles, service: &Service) -> Result<Self> {
+        let status = service.status();
+        Ok(Self {
+            id: service.id.to_string(),
+            name: service.name.clone(),
+            status: status.into(),
+            by_hand: service.own_status == status,
+            why: Causes::worsening(view, titles, service, WHY_SHOWN)?,
+        })
     }
 }
 
@@ -182,21 +205,23 @@ impl Steps {
 
 #[cfg(test)]
 mod tests {
+    use super::super::told::{Kind, Told};
     use super::super::why::Cause;
     use super::*;
     use crate::access::Role;
     use crate::clock::Timestamp;
+    use crate::domain::service;
 
     const EVIL: &str = "\"><script>alert(1)</script>'";
 
     fn nothing() -> Look {
         Look {
             rollup: rollup(&[]),
-            services: 0,
+            services: Count::default(),
             broken: Vec::new(),
-            more_broken: 0,
+            more_broken: Count::default(),
             open: Vec::new(),
-            more_open: 0,
+            more_open: Count::default(),
             last: Vec::new(),
             steps: Steps { service: None, has_reported: false },
         }
@@ -209,7 +234,7 @@ mod tests {
             name: each.into(),
             status: ServiceStatus::MajorOutage.into(),
             by_hand: true,
-            why: Causes { first: vec![Cause { id: "inc_1".into(), title: each.into(), status: None }], more: 4 },
+            why: Causes { first: vec![Cause { id: "inc_1".into(), title: each.into(), status: None }], more: Some("4".into()) },
         };
         let open = |number: usize| Open {
             id: format!("inc_{number}"),
@@ -225,11 +250,11 @@ mod tests {
         };
         Look {
             rollup: rollup(&[ServiceStatus::MajorOutage, ServiceStatus::Operational]),
-            services: 1_000,
+            services: Count::exactly(1_000),
             broken: (0..BROKEN_SHOWN).map(broken).collect(),
-            more_broken: 30,
+            more_broken: Count::exactly(30),
             open: (0..OPEN_SHOWN).map(open).collect(),
-            more_open: 7,
+            more_open: Count::exactly(7),
             last: (0..10).map(|seq| Line::sample(seq, each)).collect(),
             steps: Steps { service: Some("svc_0".into()), has_reported: true },
         }
@@ -243,7 +268,7 @@ mod tests {
     #[test]
     fn what_was_just_done_is_said_with_the_way_to_undo_it() {
         let told = |undo: Option<&str>| {
-            let told = crate::pages::admin::told::Told { text: "The service is deleted.", undo: undo.map(str::to_owned) };
+            let told = Told { text: "The service is deleted.", kind: Kind::Done, undo: undo.map(str::to_owned) };
             OverviewPage::new(&Frame { told: Some(told), ..Frame::sample("Acme", Tab::Overview) }, &nothing()).render().unwrap()
         };
         let html = told(Some("/o/acme/services/svc_1/restore"));
@@ -265,7 +290,7 @@ mod tests {
         }
         assert!(!html.contains("id=\"broken\"") && !html.contains("Done:"), "{html}");
 
-        let begun = Look { services: 1, steps: Steps { service: Some("svc_9".into()), has_reported: false }, ..nothing() };
+        let begun = Look { services: Count::exactly(1), steps: Steps { service: Some("svc_9".into()), has_reported: false }, ..nothing() };
         let html = rendered(&begun, Role::Admin);
         assert_eq!(html.matches("Done:").count(), 1);
         assert!(html.contains("/api/services/svc_9/incidents") && !html.contains("services/new\""), "{html}");
@@ -275,7 +300,17 @@ mod tests {
     fn who_may_only_look_is_offered_nothing_to_do() {
         let html = rendered(&full("API"), Role::Viewer);
         assert!(!html.contains("Post update") && !html.contains("incidents/new"), "{html}");
-        assert!(!rendered(&nothing(), Role::Viewer).contains("services/new"));
+        assert!(!rendered(&nothing(), Role::Viewer).contains("First steps"));
+    }
+
+    #[test]
+    fn first_steps_are_those_that_one_may_take() {
+        let html = rendered(&nothing(), Role::Responder);
+        assert!(html.contains("Report a test incident") && html.contains("Report an incident with curl"), "{html}");
+        assert!(!html.contains("Create a service"), "{html}");
+        let reported = Look { steps: Steps { service: None, has_reported: true }, ..nothing() };
+        assert!(!rendered(&reported, Role::Responder).contains("First steps"));
+        assert!(rendered(&reported, Role::Editor).contains("Create a service with curl"));
     }
 
     #[test]
@@ -291,12 +326,14 @@ mod tests {
 
     #[test]
     fn the_extent_reads_well_whatever_the_numbers() {
-        let extent = |broken: usize, services| Look { services, more_broken: broken, ..nothing() }.extent();
+        let extent =
+            |broken, services| Look { services: Count::exactly(services), more_broken: Count::exactly(broken), ..nothing() }.extent();
         assert_eq!(extent(0, 1), "The one service is operational.");
         assert_eq!(extent(1, 1), "The one service is not operational.");
         assert_eq!(extent(0, 3), "All 3 services are operational.");
         assert_eq!(extent(1, 3), "1 of 3 services is not operational.");
         assert_eq!(extent(2, 3), "2 of 3 services are not operational.");
+        assert_eq!(extent(0, 4_000), "All 1000+ services are operational.");
     }
 
     #[test]
@@ -305,5 +342,29 @@ mod tests {
             let html = rendered(&full(&each), Role::Admin);
             assert!(!html.contains("<script>") && !html.contains(" style="), "{html}");
         }
+    }
+
+    #[test]
+    fn the_line_and_the_numbers_are_those_of_all_services() {
+        use crate::domain::service::Visibility;
+        use crate::domain::testing::TestOrg;
+
+        let mut org = TestOrg::new();
+        for (number, status) in ServiceStatus::ALL.iter().copied().cycle().take(50).enumerate() {
+            org.service(&format!("Service {number}"), Visibility::Private, status);
+        }
+        let open = |org: &mut TestOrg| org.open("It fails", [("Service 0", ServiceStatus::MajorOutage)]);
+        for _ in 0..12 {
+            open(&mut org);
+        }
+        let look = org.read(look);
+        let all = org.read(|view| service::list(view, |scan| scan)).items;
+        let statuses: Vec<_> = all.iter().map(|state| state.status).collect();
+        let broken = statuses.iter().filter(|status| **status != ServiceStatus::Operational).count();
+        assert_eq!(look.rollup, rollup(&statuses));
+        assert_eq!(look.extent(), format!("{broken} of 50 services are not operational."));
+        assert_eq!((look.broken.len(), look.more_broken.number()), (BROKEN_SHOWN, broken - BROKEN_SHOWN));
+        assert_eq!((look.open.len(), look.more_open.number()), (OPEN_SHOWN, 2));
+        assert_eq!(look.broken[0].why.more.as_deref(), Some("9"), "of twelve incidents three are named");
     }
 }

@@ -6,16 +6,14 @@ use super::desk::Desk;
 use crate::access::Permission;
 use crate::clock::Timestamp;
 use crate::domain::status::{Impact, IncidentStatus, ServiceStatus};
-use crate::error::{Error, Result};
+use crate::domain::timeline::{self, Filter};
+use crate::error::Result;
 use crate::pages::fields::Fields;
 use crate::pages::when::When;
-use crate::store::{LogKind, LogRange, OrgView, Reads};
+use crate::store::OrgView;
 
-/// The most changes that are told.
+/// The most changes that are told: the latest.
 const TOLD_MAX: usize = 20;
-/// How many entries of the log are looked at: a form that was open over a busy week is told less, not answered slower.
-const LOOKED_AT: usize = 2_000;
-const CHUNK: usize = 200;
 
 /// What changed meanwhile, `parts/stale.html`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,28 +46,9 @@ pub(crate) fn seen(desk: &Desk, fields: &Fields) -> String {
 /// What the store says.
 pub(crate) fn meanwhile<P: Permission>(view: &OrgView<'_, P>, subject: &str, seen: &str) -> Result<Meanwhile> {
     let Some(after) = seen.split_once(':').and_then(|(_, seq)| seq.parse::<u64>().ok()) else { return Ok(Meanwhile::default()) };
-    let mut before = view.head(LogKind::Org(view.org().uuid()))?.saturating_add(1);
-    let mut changes = Vec::new();
-    let mut looked_at = 0;
-    while looked_at < LOOKED_AT {
-        let chunk = view.log(None, LogRange { after, before, newest: true, limit: CHUNK })?;
-        let read = chunk.len();
-        for (seq, json) in chunk {
-            before = seq;
-            let event: Value = serde_json::from_slice(&json).map_err(Error::internal)?;
-            if text(&event, "/subject/id") == subject {
-                changes.push(MeanwhileChange::of(&event));
-            }
-            if changes.len() == TOLD_MAX {
-                return Ok(Meanwhile { changes });
-            }
-        }
-        if read < CHUNK {
-            break;
-        }
-        looked_at += read;
-    }
-    Ok(Meanwhile { changes })
+    let filter = Filter { subject: Some(subject.to_owned()), ..Filter::default() };
+    let latest = timeline::read(view, None, &filter, None, TOLD_MAX)?.items.into_iter();
+    Ok(Meanwhile { changes: latest.take_while(|entry| entry.seq > after).map(|entry| MeanwhileChange::of(&entry.event)).collect() })
 }
 
 impl MeanwhileChange {
@@ -116,6 +95,8 @@ fn changed(event: &Value) -> String {
         .map(|(field, value)| match (field.as_str(), before(field), value.as_str()) {
             ("title" | "name", Some(before), Some(after)) => format!("the {field} from “{before}” to “{after}”"),
             ("impact" | "visibility", Some(before), Some(after)) => format!("the {field} from {} to {}", label(before), label(after)),
+            ("slug", Some(before), Some(after)) => format!("the address from {before} to {after}"),
+            ("time_zone", Some(before), Some(after)) => format!("the time zone from {before} to {after}"),
             ("affected", ..) => "the affected services".into(),
             ("group_id", ..) => "the group".into(),
             ("position", ..) => "the order".into(),
@@ -144,6 +125,7 @@ mod tests {
     use crate::domain::incident::{self, IncidentPatch};
     use crate::domain::status::ServiceStatus::{MajorOutage, Operational};
     use crate::domain::testing::TestOrg;
+    use crate::store::{LogKind, Reads};
 
     #[test]
     fn the_changes_of_one_incident_are_told_newest_first() {
@@ -175,7 +157,11 @@ mod tests {
         for seen in ["", "7", "e:", "e:-1", "e:x"] {
             assert_eq!(org.read(move |view| meanwhile(view, &id.to_string(), seen)), Meanwhile::default(), "{seen}");
         }
-        assert_eq!(org.read(move |view| meanwhile(view, &id.to_string(), "e:0")).changes.len(), TOLD_MAX);
+        for number in 0..100 {
+            org.open(&format!("Another one {number}"), []);
+        }
+        let told = org.read(move |view| meanwhile(view, &id.to_string(), "e:0")).changes;
+        assert_eq!(told.len(), TOLD_MAX, "whatever else has happened since");
         assert_eq!(org.read(move |view| meanwhile(view, &id.to_string(), "e:18446744073709551615")), Meanwhile::default());
     }
 
@@ -212,6 +198,12 @@ mod tests {
             ),
             ("service.updated", json!({ "description": "x" }), json!({ "description": "y" }), "changed the description"),
             ("service.status_changed", json!({}), json!({ "own_status": "major_outage" }), "set the status to Major outage"),
+            (
+                "page.updated",
+                json!({ "name": null, "slug": "acme", "time_zone": "UTC", "logo": false }),
+                json!({ "name": "Acme", "slug": "acme-2", "time_zone": "Asia/Tokyo", "logo": true }),
+                "changed the logo, the name, the address from acme to acme-2, the time zone from UTC to Asia/Tokyo",
+            ),
             ("group.updated", json!({}), json!({}), "changed it"),
             ("incident.deleted", json!({}), json!({}), "deleted it"),
             ("incident.restored", json!({}), json!({}), "brought it back"),

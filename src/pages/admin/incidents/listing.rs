@@ -1,14 +1,17 @@
 //! The incidents, page by page, with their filters in the address.
 
+use std::fmt;
+
 use askama::Template;
 use form_urlencoded::Serializer;
 use http::StatusCode;
 use poem::{Request, Response, handler};
 
 use super::words::{self, ImpactShown, Stage};
-use crate::access::Read;
+use crate::access::{Permission, Read};
 use crate::clock::Timestamp;
-use crate::domain::incident::{self, Incident, Which};
+use crate::domain::incident::{self, Incident, IncidentLink, Which};
+use crate::domain::naming::{self, Latest};
 use crate::domain::service::Service;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -22,9 +25,11 @@ use crate::store::{Cursor, OrgView, Page, Reads};
 /// How many a page has.
 const PAGE: usize = 50;
 /// How many unresolved ones stand above the others.
-const OPEN: usize = 20;
+const OPEN: usize = 10;
 /// How many incidents one page looks at for a filter that few of them pass; beyond it the page ends early, with a link to go on.
-const LOOKED_AT: usize = 1_000;
+const LOOKED_AT: usize = 150;
+/// How many incidents of a title are sorted by time. Where there are more, the latest of all are looked through: many of them have it.
+const SORTED: usize = 1_000;
 /// How many affected services a row names.
 const NAMED: usize = 3;
 
@@ -39,6 +44,8 @@ pub(super) struct ListPage {
     pub(super) open: Vec<Row>,
     pub(super) more_open: bool,
     pub(super) rows: Vec<Row>,
+    /// Whether others may have what is looked for within a word of their title.
+    pub(super) is_cut: bool,
     /// Where the list begins, on a later page.
     pub(super) first: Option<String>,
     /// Where it goes on.
@@ -92,9 +99,35 @@ pub(crate) async fn list(desk: Desk, request: &Request) -> poem::Result<Response
         open: listed.open,
         more_open: listed.more_open,
         rows: listed.rows,
+        is_cut: listed.is_cut,
         frame,
     };
     Ok(html(StatusCode::OK, &page)?)
+}
+
+/// Where a page begins. How a title is looked for may differ from page to page, as there come to be more or fewer incidents that have it: a
+/// place says which way it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Start {
+    /// After a place in an index.
+    Walked(Cursor),
+    /// After this one of those of a title, the last made first.
+    Sorted(Id<Incident>),
+}
+
+impl Start {
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self::Sorted).or_else(|| text.parse().ok().map(Self::Walked))
+    }
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Walked(place) => fmt::Display::fmt(place, f),
+            Self::Sorted(id) => fmt::Display::fmt(id, f),
+        }
+    }
 }
 
 /// What is asked for.
@@ -103,16 +136,25 @@ struct Filter {
     which: Which,
     service: Option<Id<Service>>,
     q: String,
-    after: Option<Cursor>,
+    after: Option<Start>,
 }
 
-/// What was found.
+/// A page of what was found.
+struct Part {
+    items: Vec<Incident>,
+    next: Option<Start>,
+    /// Whether others may have what is looked for within a word.
+    is_cut: bool,
+}
+
+/// What is shown of it.
 struct Listed {
     service: Option<String>,
     open: Vec<Row>,
     more_open: bool,
     rows: Vec<Row>,
-    next: Option<Cursor>,
+    next: Option<Start>,
+    is_cut: bool,
 }
 
 impl Filter {
@@ -126,7 +168,7 @@ impl Filter {
             },
             service: named("service").map(|id| id.parse::<Id<Service>>().map_err(|_| Error::NotFound)).transpose()?,
             q: query(request, "q").trim().chars().take(200).collect(),
-            after: named("cursor").map(|text| text.parse::<Cursor>().map_err(|_| Error::NotFound)).transpose()?,
+            after: named("cursor").map(|text| Start::parse(&text).ok_or(Error::NotFound)).transpose()?,
         })
     }
 
@@ -143,59 +185,106 @@ impl Filter {
     }
 
     /// The address of another page of the same list.
-    fn link(&self, frame: &Frame, after: Option<&Cursor>) -> String {
+    fn link(&self, frame: &Frame, after: Option<&Start>) -> String {
         let service = self.service.map(|id| id.to_string()).unwrap_or_default();
-        let cursor = after.map(Cursor::to_string).unwrap_or_default();
+        let cursor = after.map(Start::to_string).unwrap_or_default();
         let pairs = [("state", self.state()), ("service", service.as_str()), ("q", self.q.as_str()), ("cursor", cursor.as_str())];
         let query = Serializer::new(String::new()).extend_pairs(pairs.into_iter().filter(|(_, value)| !value.is_empty())).finish();
         let mark = if query.is_empty() { "" } else { "?" };
         format!("{}{mark}{query}", frame.path("/incidents"))
     }
 
-    fn read(&self, view: &impl Reads) -> Result<Listed> {
+    fn read<P: Permission>(&self, view: &OrgView<'_, P>) -> Result<Listed> {
         let service = self.service.map(|id| view.get(id)).transpose()?.map(|service| service.name);
         let rows = |incidents: Vec<Incident>| incidents.iter().map(|incident| Row::read(view, incident)).collect::<Result<Vec<_>>>();
-        if !self.is_plain() {
-            let page = self.page(view, self.which)?;
-            return Ok(Listed { service, open: Vec::new(), more_open: false, rows: rows(page.items)?, next: page.next });
-        }
-        let page = self.page(view, Which::Closed)?;
-        let open = match self.after {
-            None => incident::list(view, Which::Open, |scan| scan.limit(OPEN))?,
-            Some(_) => Page { items: Vec::new(), next: None },
+        let (first, which) = (self.after.is_none(), if self.is_plain() { Which::Closed } else { self.which });
+        let Part { items, next, is_cut } = self.page(view, which, SORTED)?;
+        let (open, more_open) = if self.is_plain() && first {
+            let page = incident::list(view, Which::Open, |scan| scan.limit(OPEN))?;
+            (page.items, page.next.is_some())
+        } else {
+            (Vec::new(), false)
         };
-        let more_open = open.next.is_some();
-        Ok(Listed { service, open: rows(open.items)?, more_open, rows: rows(page.items)?, next: page.next })
+        Ok(Listed { service, open: rows(open)?, more_open, rows: rows(items)?, next, is_cut })
     }
 
-    /// A page of those that pass. What is read at once is never more than what there is room for, so that its end is the page's end.
-    fn page(&self, view: &impl Reads, which: Which) -> Result<Page<Incident>> {
-        let wanted = self.q.to_lowercase();
-        let passes = |incident: &Incident| {
-            let is_in_state = match which {
-                Which::All => true,
-                Which::Open => !incident.status.is_resolved(),
-                Which::Closed => incident.status.is_resolved(),
-            };
-            is_in_state && incident.title.to_lowercase().contains(&wanted)
+    /// A page of those that pass, the latest first; of a title, up to `sorted` are sorted. It goes on where the last one ended, though there
+    /// may be more or fewer by now.
+    fn page<P: Permission>(&self, view: &OrgView<'_, P>, which: Which, sorted: usize) -> Result<Part> {
+        if self.q.is_empty() || self.service.is_some() {
+            let after = self.after.as_ref().and_then(|after| match after {
+                Start::Walked(place) => Some(place.clone()),
+                Start::Sorted(_) => None,
+            });
+            return self.walk(view, which, which, after);
+        }
+        // Those walked through must come in the order of those sorted, by when they began: also where only resolved ones pass.
+        let order = if which == Which::Open { Which::Open } else { Which::All };
+        let last = match &self.after {
+            Some(Start::Walked(place)) => return self.walk(view, order, which, Some(place.clone())),
+            Some(Start::Sorted(id)) => Some(*id),
+            None => None,
         };
+        let first = Incident::BY_START.of(()).newest();
+        if let Some(latest) = naming::latest(view, &Incident::NAMES, first, &self.q.to_lowercase(), sorted)? {
+            return self.among(view, which, latest, last);
+        }
+        let last: Option<Incident> = last.map(|id| view.get(id)).transpose()?;
+        self.walk(view, order, which, last.map(|last| Cursor::at(last.started_at.millis(), last.id)))
+    }
+
+    fn passes(&self, which: Which, incident: &Incident) -> bool {
+        let is_in_state = match which {
+            Which::All => true,
+            Which::Open => incident.is_open(),
+            Which::Closed => !incident.is_open(),
+        };
+        let touches = self.service.is_none_or(|service| incident.touches(service));
+        is_in_state && touches && incident.title.to_lowercase().contains(&self.q.to_lowercase())
+    }
+
+    /// Those of these that pass; the last made come first.
+    fn among(&self, view: &impl Reads, which: Which, Latest { ids, is_cut }: Latest<Incident>, last: Option<Id<Incident>>) -> Result<Part> {
+        let begin = last.map_or(0, |last| ids.partition_point(|id| *id >= last));
         let mut items = Vec::new();
-        let mut after = self.after.clone();
+        for (at, id) in ids.iter().enumerate().skip(begin) {
+            if items.len() == PAGE || at - begin == LOOKED_AT {
+                // There is another one, so that something comes after the one before it.
+                return Ok(Part { items, next: at.checked_sub(1).map(|last| Start::Sorted(ids[last])), is_cut });
+            }
+            let incident: Option<Incident> = view.find(*id)?;
+            items.extend(incident.filter(|incident| incident.deleted_at.is_none() && self.passes(which, incident)));
+        }
+        Ok(Part { items, next: None, is_cut })
+    }
+
+    /// Those that pass among all in that order, or among all that touch a service. What is read at once is never more than what there is
+    /// room for, so that its end is the page's end.
+    fn walk(&self, view: &impl Reads, order: Which, which: Which, mut after: Option<Cursor>) -> Result<Part> {
+        let mut items = Vec::new();
         let mut looked_at = 0;
         loop {
             let room = PAGE - items.len();
-            let part = match self.service {
-                Some(service) => incident::list_of(view, service, |scan| scan.limit(room).after(after))?,
-                None => incident::list(view, which, |scan| scan.limit(room).after(after))?,
+            let part = match (self.service, order) {
+                (Some(service), Which::Open) => touching(view, service, room, after)?,
+                (Some(service), _) => incident::list_of(view, service, |scan| scan.limit(room).after(after))?,
+                (None, _) => incident::list(view, order, |scan| scan.limit(room).after(after))?,
             };
-            items.extend(part.items.into_iter().filter(passes));
+            items.extend(part.items.into_iter().filter(|incident| self.passes(which, incident)));
             after = part.next;
             looked_at += room;
             if after.is_none() || items.len() == PAGE || looked_at >= LOOKED_AT {
-                return Ok(Page { items, next: after });
+                return Ok(Part { items, next: after.map(Start::Walked), is_cut: false });
             }
         }
     }
+}
+
+/// The unresolved incidents that touch a service, those that say the worst of it first.
+fn touching(view: &impl Reads, service: Id<Service>, limit: usize, after: Option<Cursor>) -> Result<Page<Incident>> {
+    let links = view.scan(IncidentLink::OPEN.of(service).newest().limit(limit).after(after))?;
+    let items = links.items.iter().filter_map(|link| view.find(link.incident_id).transpose()).collect::<Result<_>>()?;
+    Ok(Page { items, next: links.next })
 }
 
 impl Row {
@@ -279,12 +368,71 @@ mod tests {
         assert_eq!(walk(&org, &format!("service={api}")).iter().map(Vec::len).collect::<Vec<_>>(), [50, 10]);
         assert_eq!(titles(&org, &format!("service={api}&state=open")), ["Incident 4", "Incident 2", "Incident 0"]);
         assert_eq!(titles(&org, "q=INCIDENT+11").len(), 11, "11 and 110 to 119");
+        assert_eq!(walk(&org, "q=incident").iter().map(Vec::len).collect::<Vec<_>>(), [50, 50, 20]);
+        assert_eq!(titles(&org, "q=incident")[..2], ["Incident 119", "Incident 118"], "the latest come first");
+        assert_eq!(titles(&org, "q=incident&state=open").len(), 5);
+        assert_eq!(titles(&org, "q=cident+11").len(), 10, "within a word, among the latest: 110 to 119");
+        assert_eq!(titles(&org, &format!("q=incident+1&service={api}&state=resolved")).len(), 15, "10, 12 to 18, 100 to 118");
         assert!(titles(&org, "q=nothing").is_empty());
+    }
+
+    /// Every title, page by page, where in turn no more than so many are sorted.
+    fn crossing(org: &TestOrg, query: &str, sorted: [usize; 2]) -> Vec<String> {
+        let frame = Frame::sample("x", Tab::Incidents);
+        let (mut titles, mut query) = (Vec::new(), query.to_owned());
+        for sorted in sorted.into_iter().cycle() {
+            let filter = asking(&query).unwrap();
+            let asked = filter.clone();
+            let part = org.read(move |view| asked.page(view, asked.which, sorted));
+            titles.extend(part.items.into_iter().map(|incident| incident.title));
+            let Some(next) = part.next else { break };
+            query = filter.link(&frame, Some(&next)).split_once('?').unwrap().1.to_owned();
+        }
+        titles
+    }
+
+    #[test]
+    fn a_list_goes_on_when_there_are_more_or_fewer_than_are_sorted_by_then() {
+        let mut org = TestOrg::new();
+        let mut ids = Vec::new();
+        for number in 0..240 {
+            org.advance(Duration::from_secs(1));
+            ids.push(org.open(&format!("Incident {number}"), []));
+        }
+        // Those that began last are over first.
+        for id in ids.iter().rev().step_by(2) {
+            org.advance(Duration::from_secs(1));
+            org.resolve(*id);
+        }
+        for (query, rest) in [("q=incident", None), ("q=incident&state=open", Some(0)), ("q=incident&state=resolved", Some(1))] {
+            let numbers = (0..240).rev().filter(|number| rest.is_none_or(|rest| number % 2 == rest));
+            let expected: Vec<_> = numbers.map(|number| format!("Incident {number}")).collect();
+            for sorted in [[1_000, 10], [10, 1_000], [1_000, 1_000], [10, 10]] {
+                assert_eq!(crossing(&org, query, sorted), expected, "{query} {sorted:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_types_the_middle_of_a_word_hears_that_not_all_were_looked_at() {
+        let mut org = TestOrg::new();
+        let look = |org: &TestOrg, query: &str| {
+            let filter = asking(query).unwrap();
+            let Listed { rows, is_cut, .. } = org.read(move |view| filter.read(view));
+            (rows.len(), is_cut)
+        };
+        for number in 0..naming::WITHIN {
+            org.open(&format!("Incident {number}"), []);
+        }
+        assert_eq!((look(&org, "q=ncident+7"), look(&org, "q=zzz")), ((1, false), (0, false)));
+        org.open("The latest", []);
+        org.open("The very latest", []);
+        assert_eq!((look(&org, "q=ncident+7"), look(&org, "q=ncident+0"), look(&org, "")), ((1, true), (0, true), (0, false)));
     }
 
     #[test]
     fn what_is_no_id_and_no_place_is_not_found() {
-        for query in ["service=x", "cursor=x", "cursor=%00"] {
+        for query in ["service=x", "cursor=x", "cursor=%00", "cursor=inc_1"] {
             assert_eq!(asking(query).err(), Some(Error::NotFound), "{query}");
         }
         assert!(asking("").unwrap().is_plain() && asking("state=&service=&q=+&cursor=").unwrap().is_plain());

@@ -4,14 +4,16 @@
 
 use std::collections::HashSet;
 
+use crate::access::Permission;
 use crate::domain::incident::Affected;
+use crate::domain::naming;
 use crate::domain::service::Service;
 use crate::domain::status::ServiceStatus;
 use crate::error::{Error, FieldError, Result};
 use crate::id::Id;
 use crate::pages::answer::Refused;
 use crate::pages::fields::Fields;
-use crate::store::{Reads, Scan};
+use crate::store::{OrgView, Reads};
 
 /// What the names of the rows' fields begin with; a service's id follows.
 pub(super) const PREFIX: &str = "affected-";
@@ -19,7 +21,6 @@ pub(super) const PREFIX: &str = "affected-";
 const OFFERED: usize = 30;
 /// How many chosen ones are shown again; more are refused anyway.
 const CHOSEN_MAX: usize = 500;
-const CHUNK: usize = 200;
 const MENTIONED: &str = "mentioned";
 /// What may be said of a service, the worst first, as a responder looks for it.
 const WORDS: [(&str, &str); 6] = [
@@ -43,6 +44,10 @@ pub(super) struct Picker {
     pub(super) find: String,
     /// Whether there are others that match.
     pub(super) more: bool,
+    /// Whether others may match that were not looked at: those that have it within a word alone.
+    pub(super) is_cut: bool,
+    /// Whether none was found of what is looked for; those chosen are shown nevertheless.
+    pub(super) found_none: bool,
     /// Whether the organization has any service.
     pub(super) any: bool,
 }
@@ -67,7 +72,7 @@ pub(super) struct Choice {
 
 impl Picker {
     /// The rows for these choices and what is looked for; `known` is what the incident touches already, deleted services included.
-    pub(super) fn read(view: &impl Reads, known: &[Affected], chosen: &[Affected], find: &str) -> Result<Self> {
+    pub(super) fn read<P: Permission>(view: &OrgView<'_, P>, known: &[Affected], chosen: &[Affected], find: &str) -> Result<Self> {
         let mut picker = Self { find: find.to_owned(), ..Self::default() };
         let mut shown = HashSet::new();
         for pick in chosen.iter().take(CHOSEN_MAX) {
@@ -82,30 +87,26 @@ impl Picker {
         Ok(picker)
     }
 
-    fn offer(&mut self, view: &impl Reads, shown: &HashSet<Id<Service>>) -> Result<()> {
+    /// Those that are looked for, or the first of all; never more than are shown, however many there are.
+    fn offer<P: Permission>(&mut self, view: &OrgView<'_, P>, shown: &HashSet<Id<Service>>) -> Result<()> {
         let wanted = self.find.trim().to_lowercase();
-        let mut offered = 0;
-        let mut after = None;
-        loop {
-            let scan: Scan<Service> = Service::BY_POSITION.of(());
-            let page = view.scan(scan.limit(CHUNK).after(after))?;
-            for service in page.items {
-                self.any = true;
-                if shown.contains(&service.id) || !service.name.to_lowercase().contains(&wanted) {
-                    continue;
-                }
-                if offered == OFFERED {
-                    self.more = true;
-                    return Ok(());
-                }
-                offered += 1;
-                self.rows.push(Row::of(service, ""));
-            }
-            after = page.next;
-            if after.is_none() {
-                return Ok(());
-            }
-        }
+        let first = Service::BY_POSITION.of(());
+        let most = OFFERED + shown.len();
+        let (found, more) = if wanted.is_empty() {
+            let page = view.scan(first.limit(most))?;
+            (page.items, page.next.is_some())
+        } else {
+            self.any = self.any || view.count(Service::BY_POSITION.of(()).limit(1))? > 0;
+            let named = naming::find(view, &Service::NAMES, first, &wanted, most)?;
+            self.is_cut = named.is_cut;
+            self.found_none = named.found.is_empty();
+            (named.found, named.more > 0)
+        };
+        self.any = self.any || !found.is_empty();
+        let others: Vec<Service> = found.into_iter().filter(|service| !shown.contains(&service.id)).collect();
+        self.more = more || others.len() > OFFERED;
+        self.rows.extend(others.into_iter().take(OFFERED).map(|service| Row::of(service, "")));
+        Ok(())
     }
 }
 
@@ -223,9 +224,13 @@ mod tests {
         assert_eq!((all.rows.len(), all.more, all.any), (2 + OFFERED, true, true));
         assert_eq!((word(&all.rows[0]), word(&all.rows[1]), word(&all.rows[2])), ("major_outage", "mentioned", ""));
 
-        let found = org.read(move |view| Picker::read(view, &[], &chosen, " SERVICE 38 "));
+        let picks = chosen.clone();
+        let found = org.read(move |view| Picker::read(view, &[], &picks, " SERVICE 38 "));
         assert_eq!(names(&found), ["Service 39", "Service 7", "Service 38"]);
-        assert!(!found.more);
+        assert!(!found.more && !found.is_cut && !found.found_none);
+        let found = org.read(move |view| Picker::read(view, &[], &chosen, "nothing like it"));
+        assert_eq!(names(&found), ["Service 39", "Service 7"]);
+        assert!(found.found_none && !found.is_cut, "all forty were looked at, also within their words");
     }
 
     #[test]
@@ -238,7 +243,9 @@ mod tests {
         assert_eq!((all.rows.len(), all.more, all.rows[0].note), (OFFERED, true, Some("Private")));
         assert_eq!(names(&org.read(|view| Picker::read(view, &[], &[], "service 249"))), ["Service 249"]);
         let none = org.read(|view| Picker::read(view, &[], &[], "nothing like it"));
-        assert!(none.rows.is_empty() && none.any && !none.more);
+        assert!(none.rows.is_empty() && none.any && !none.more && none.found_none && none.is_cut);
+        let within = org.read(|view| Picker::read(view, &[], &[], "ervice 249"));
+        assert!(within.found_none && within.is_cut, "who types the middle of a word must hear that not all were looked at");
         assert!(!TestOrg::new().read(|view| Picker::read(view, &[], &[], "")).any);
     }
 

@@ -216,6 +216,7 @@ fn list_page(each: &str, rows: usize) -> String {
         open: Vec::new(),
         more_open: true,
         rows: (0..rows).map(row).collect(),
+        is_cut: false,
         first: None,
         next: (rows > 0).then(|| each.into()),
     };

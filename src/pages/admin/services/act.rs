@@ -2,9 +2,10 @@
 
 use poem::{Request, Response, handler};
 
-use super::all::back;
+use super::all::{back, back_to};
 use super::inputs;
 use super::one::{self, Typed};
+use super::sheet::Thing;
 use crate::access::{Edit, Respond};
 use crate::domain::service::{self, Service};
 use crate::error::Error;
@@ -42,7 +43,7 @@ pub(crate) async fn shift(desk: Desk, request: &Request, fields: Fields) -> poem
     fields.only(&["direction", "list"])?;
     let direction = inputs::direction(&fields)?;
     let moved = desk.change(move |tx| service::shift(tx, id, direction).map(whether)).await?;
-    Ok(back(&desk, &fields, moved.then_some(Done::Moved), fields.get("direction"), id)?)
+    Ok(back_to(&desk, &fields, moved, Thing::Service(id)).await?)
 }
 
 /// Whether a change changed anything; a step at the end of a row does not.

@@ -15,7 +15,8 @@ mod one;
 mod sheet;
 
 pub(super) use act::{delete, restore, set_status, shift, whether};
-pub(super) use all::{back, list};
+pub(super) use all::{back_to, list};
 pub(super) use inputs::direction;
 pub(super) use new::{create, new_form};
 pub(super) use one::{save, show};
+pub(super) use sheet::Thing;

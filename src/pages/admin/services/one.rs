@@ -16,7 +16,7 @@ use crate::pages::admin::frame::{Frame, Tab};
 use crate::pages::admin::seen::{self, Seen};
 use crate::pages::admin::stale::{self, Meanwhile};
 use crate::pages::admin::told::Done;
-use crate::pages::admin::why::Causes;
+use crate::pages::admin::why::{Causes, Titles};
 use crate::pages::answer::{Refused, html};
 use crate::pages::fields::Fields;
 use crate::pages::form::Form;
@@ -96,7 +96,7 @@ impl Shown {
         let state = service::get(view, id)?;
         let group = state.service.group_id.map(|group| view.find(group)).transpose()?.flatten();
         Ok(Self {
-            causes: Causes::touching(&service::open_incidents(view)?, &state.service, CAUSES_SHOWN),
+            causes: Causes::touching(view, &mut Titles::default(), &state.service, CAUSES_SHOWN)?,
             incidents: incident::list_of(view, id, |scan| scan.limit(INCIDENTS_SHOWN))?.items,
             meanwhile: missed.map(|seen| stale::meanwhile(view, &id.to_string(), seen)).transpose()?,
             groups: groups_to_choose(view, group.clone())?,
@@ -223,6 +223,7 @@ mod tests {
             position: 0,
             visibility: Visibility::Private,
             own_status: ServiceStatus::Operational,
+            raised: Some(ServiceStatus::MajorOutage),
             created_at: at,
             updated_at: at,
             deleted_at: None,
@@ -234,7 +235,7 @@ mod tests {
             state: ServiceState { service, status: ServiceStatus::MajorOutage },
             groups: vec![group.clone()],
             group: Some(group),
-            causes: Causes { first: causes, more: 3 },
+            causes: Causes { first: causes, more: Some("3".into()) },
             incidents: Vec::new(),
             meanwhile: None,
         }

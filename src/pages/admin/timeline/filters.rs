@@ -16,10 +16,13 @@ use crate::pages::admin::desk::query;
 use crate::pages::form::{Choice, Field, Form};
 
 /// The nouns of the event types, and the choice of all that happened to them.
-const NOUNS: [(&str, &str); 4] = [
+const NOUNS: [(&str, &str); 7] = [
     ("incident", "All about incidents"),
     ("service", "All about services"),
     ("group", "All about groups"),
+    ("member", "All about people"),
+    ("invitation", "All about revoked invitations"),
+    ("page", "All about the public page"),
     ("organization", "All about the organization"),
 ];
 

@@ -8,8 +8,10 @@ use super::words::{self, Changed, Sentence};
 use crate::clock::Timestamp;
 use crate::domain::group::{self, Group};
 use crate::domain::incident::{self, Incident};
+use crate::domain::member;
 use crate::domain::service::{self, Service};
 use crate::domain::timeline::Entry;
+use crate::domain::user::User;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::pages::when::When;
@@ -51,11 +53,14 @@ impl Line {
             "" => text("/actor/kind"),
             id => id,
         };
+        let sentence = words::sentence(event);
+        // A link needs words.
+        let place = if sentence.subject.is_empty() { None } else { place_of(view, text("/subject/kind"), text("/subject/id"))? };
         Ok(Self {
             seq: entry.seq,
             when: at.into(),
-            sentence: words::sentence(event),
-            place: place_of(view, text("/subject/kind"), text("/subject/id"))?,
+            sentence,
+            place,
             changes: words::changes(event, &names),
             actor: actor.to_owned(),
             subject: text("/subject/id").to_owned(),
@@ -68,6 +73,8 @@ fn place_of(view: &impl Reads, kind: &str, id: &str) -> Result<Option<String>> {
         "service" => ("services", id.parse::<Id<Service>>().ok().map(|id| service::live(view, id).map(drop))),
         "group" => ("groups", id.parse::<Id<Group>>().ok().map(|id| group::live(view, id).map(drop))),
         "incident" => ("incidents", id.parse::<Id<Incident>>().ok().map(|id| incident::live(view, id).map(drop))),
+        // Invitations and settings have pages as well, but not for everyone who reads this.
+        "member" => ("team/members", id.parse::<Id<User>>().ok().map(|id| view.get(member::id_of(id)).map(drop))),
         _ => return Ok(None),
     };
     match found {

@@ -43,8 +43,9 @@ struct TimelinePage<'a> {
     is_refused: bool,
     lines: &'a [Line],
     /// Where the newest ones are, on a later page.
-    newest: Option<String>,
-    older: Option<String>,
+    first: Option<String>,
+    /// Where the older ones are, if there are any.
+    next: Option<String>,
 }
 
 /// A filter that was set by a link, and the link that takes it away.
@@ -76,6 +77,7 @@ pub(crate) async fn show(desk: Desk, request: &Request) -> poem::Result<Response
     let (frame, look) = desk.look(Tab::Timeline, query).await?;
     let is_refused = look.is_none();
     let Look { lines, next_before, service } = look.unwrap_or_default();
+    let at = |query: String| frame.path(&format!("/timeline{query}"));
     let page = TimelinePage {
         shell: &frame.shell,
         form: filters.form(&errors),
@@ -84,8 +86,8 @@ pub(crate) async fn show(desk: Desk, request: &Request) -> poem::Result<Response
         query: filters.query(),
         is_filtered: filters.is_any(),
         is_refused,
-        newest: filters.is_later().then(|| filters.query()),
-        older: next_before.map(|before| filters.query_before(Some(before))),
+        first: filters.is_later().then(|| at(filters.query())),
+        next: next_before.map(|before| at(filters.query_before(Some(before)))),
         lines: &lines,
         frame: &frame,
     };
@@ -144,8 +146,8 @@ mod tests {
             is_filtered: filters.is_any(),
             is_refused: false,
             lines,
-            newest: None,
-            older: (!lines.is_empty()).then(|| filters.query_before(Some(1))),
+            first: None,
+            next: (!lines.is_empty()).then(|| frame.path(&format!("/timeline{}", filters.query_before(Some(1))))),
             frame: &frame,
         };
         page.render().unwrap()

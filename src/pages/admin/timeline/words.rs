@@ -4,8 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
+use crate::access::Role;
+use crate::clock::Timestamp;
 use crate::domain::status::{Impact, IncidentStatus, ServiceStatus};
 use crate::event::EventType;
+use crate::pages::when::When;
 
 /// The most characters of a value: texts and lists can be long, and are in the export in full.
 const VALUE_MAX: usize = 600;
@@ -19,7 +22,7 @@ pub(crate) struct Sentence {
     pub(crate) who: String,
     /// Our own words.
     pub(crate) did: String,
-    /// To what, by the name at that time; may be empty.
+    /// To what, by the name at that time; empty where somebody did it to themselves, and saying so once is enough.
     pub(crate) subject: String,
     /// Our own words again; may be empty.
     pub(crate) rest: String,
@@ -38,14 +41,39 @@ pub(crate) fn sentence(event: &Value) -> Sentence {
     let kind = text(event, "/type");
     let name = text(event, "/actor/name");
     let who = if text(event, "/actor/kind") == "system" { format!("Allclear ({name})") } else { name.to_owned() };
-    let (did, rest) = match EventType::ALL.iter().find(|known| known.as_str() == kind) {
+    let subject = text(event, "/subject/name").to_owned();
+    match EventType::ALL.iter().find(|known| known.as_str() == kind) {
+        Some(known) if is_own(*known, event) => {
+            let (did, rest) = own(*known, &Fields::of(event));
+            Sentence { who, did: did.to_owned(), subject: String::new(), rest }
+        }
         Some(known) => {
             let (did, rest) = told(*known, &Fields::of(event));
-            (did.to_owned(), rest)
+            Sentence { who, did: did.to_owned(), subject, rest }
         }
-        None => (format!("· {kind} ·"), String::new()),
-    };
-    Sentence { who, did, subject: text(event, "/subject/name").to_owned(), rest }
+        None => Sentence { who, did: format!("· {kind} ·"), subject, rest: String::new() },
+    }
+}
+
+/// Whether somebody came or went by themselves.
+fn is_own(kind: EventType, event: &Value) -> bool {
+    let actor = text(event, "/actor/id");
+    matches!(kind, EventType::MemberJoined | EventType::MemberRemoved) && !actor.is_empty() && actor == text(event, "/subject/id")
+}
+
+fn own(kind: EventType, data: &Fields<'_>) -> (&'static str, String) {
+    match kind {
+        EventType::MemberJoined => ("joined the organization", as_role(data)),
+        _ => ("left the organization", String::new()),
+    }
+}
+
+/// The role that somebody is given, as the end of a sentence.
+fn as_role(data: &Fields<'_>) -> String {
+    match data.after("role") {
+        "" => String::new(),
+        role => format!(" as {}", said(role)),
+    }
 }
 
 /// What happened, as a choice among kinds of events.
@@ -53,6 +81,15 @@ pub(super) fn label(kind: EventType) -> &'static str {
     match kind {
         EventType::OrganizationCreated => "Organization founded",
         EventType::OrganizationUpdated => "Organization changed",
+        EventType::OrganizationSuspended => "Organization suspended",
+        EventType::OrganizationResumed => "Suspension lifted",
+        EventType::OrganizationDeleted => "Organization deleted",
+        EventType::PageUpdated => "Public page changed",
+        EventType::MemberInvited => "Person invited",
+        EventType::MemberJoined => "Person joined",
+        EventType::MemberRoleChanged => "Person's role changed",
+        EventType::MemberRemoved => "Person left or was removed",
+        EventType::InvitationRevoked => "Invitation revoked",
         EventType::ServiceCreated => "Service created",
         EventType::ServiceUpdated => "Service changed",
         EventType::ServiceStatusChanged => "Service's status changed",
@@ -77,7 +114,20 @@ fn told(kind: EventType, data: &Fields<'_>) -> (&'static str, String) {
     match kind {
         EventType::OrganizationCreated => plain("founded the organization"),
         EventType::OrganizationUpdated if data.are(&["name"]) => plain("renamed the organization to"),
+        EventType::OrganizationUpdated if data.are(&["slug"]) => ("moved the organization", " to another address".to_owned()),
         EventType::OrganizationUpdated => plain("changed the organization"),
+        EventType::OrganizationSuspended => plain("suspended the organization"),
+        EventType::OrganizationResumed => plain("lifted the suspension of the organization"),
+        EventType::OrganizationDeleted => plain("deleted the organization"),
+        EventType::PageUpdated => page_updated(data),
+        EventType::MemberInvited if data.has("again") => plain("made a new invitation link for"),
+        EventType::MemberInvited => ("invited", as_role(data)),
+        EventType::MemberJoined => ("added", as_role(data)),
+        EventType::MemberRoleChanged => {
+            ("changed the role of", format!(" from {} to {}", said(data.before("role")), said(data.after("role"))))
+        }
+        EventType::MemberRemoved => ("removed", " from the organization".to_owned()),
+        EventType::InvitationRevoked => plain("revoked the invitation of"),
         EventType::ServiceCreated if data.after("visibility") == "private" => plain("created the private service"),
         EventType::ServiceCreated => plain("created the service"),
         EventType::ServiceUpdated => service_updated(data),
@@ -124,6 +174,26 @@ fn service_updated(data: &Fields<'_>) -> (&'static str, String) {
         ("put the service", " into another group")
     } else {
         ("changed the service", "")
+    };
+    (did, rest.to_owned())
+}
+
+fn page_updated(data: &Fields<'_>) -> (&'static str, String) {
+    let is_shown = data.after.get("logo").and_then(Value::as_bool);
+    let (did, rest) = if data.are(&["name"]) {
+        ("renamed the public page to", "")
+    } else if data.are(&["slug"]) {
+        ("moved the public page", " to another address")
+    } else if data.are(&["description"]) {
+        ("rewrote the description of the public page", "")
+    } else if data.are(&["time_zone"]) {
+        ("changed the time zone of the public page", "")
+    } else if data.are(&["logo"]) && is_shown == Some(true) {
+        ("put a logo on the public page", "")
+    } else if data.are(&["logo"]) {
+        ("took the logo off the public page", "")
+    } else {
+        ("changed the public page", "")
     };
     (did, rest.to_owned())
 }
@@ -241,6 +311,15 @@ fn field_label(field: &str) -> String {
         "resolved_at" => "Resolved at",
         "slug" => "Address",
         "admin" => "First admin",
+        "email" => "Email address",
+        "role" => "Role",
+        "expires_at" => "Link works until",
+        "again" => "Sent again",
+        "by" => "By way of",
+        "invited_by" => "Invited by",
+        "left" => "Left by themselves",
+        "logo" => "Logo",
+        "time_zone" => "Time zone",
         other => return other.replace('_', " "),
     };
     known.to_owned()
@@ -250,10 +329,11 @@ fn in_words(field: &str, value: &Value, names: &HashMap<String, String>) -> Stri
     match value {
         Value::Null => "none".to_owned(),
         Value::String(text) => match field {
-            "status" | "own_status" | "impact" => said(text).to_owned(),
+            "status" | "own_status" | "impact" | "role" => said(text).to_owned(),
             "visibility" if text == "public" => "Everyone who sees the page".to_owned(),
             "visibility" if text == "private" => "Members alone".to_owned(),
             "group_id" | "services" => names.get(text).unwrap_or(text).clone(),
+            "resolved_at" | "expires_at" => text.parse::<Timestamp>().map_or_else(|_| text.clone(), |at| When::from(at).text),
             _ => text.clone(),
         },
         Value::Array(things) if things.is_empty() => "none".to_owned(),
@@ -272,7 +352,9 @@ fn in_words(field: &str, value: &Value, names: &HashMap<String, String>) -> Stri
                 (None, _) => value.to_string(),
             }
         }
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Number(_) => value.to_string(),
     }
 }
 
@@ -281,7 +363,8 @@ fn said(word: &str) -> &str {
     let service = ServiceStatus::parse(word).map(ServiceStatus::label);
     let incident = || IncidentStatus::parse(word).map(IncidentStatus::label);
     let impact = || Impact::parse(word).map(Impact::label);
-    service.or_else(incident).or_else(impact).unwrap_or(word)
+    let role = || Role::ALL.into_iter().find(|role| role.as_str() == word).map(Role::label);
+    service.or_else(incident).or_else(impact).or_else(role).unwrap_or(word)
 }
 
 /// So many characters of a text at most.
@@ -387,6 +470,27 @@ mod tests {
                 "Ada changed what is affected by the incident API",
             ),
             ("monitor.failed", json!({}), json!({}), "Ada · monitor.failed · API"),
+            ("organization.updated", json!({ "slug": "a" }), json!({ "slug": "b" }), "Ada moved the organization API to another address"),
+            ("organization.suspended", json!({}), json!({}), "Ada suspended the organization API"),
+            ("page.updated", json!({ "name": "A" }), json!({ "name": "API" }), "Ada renamed the public page to API"),
+            ("page.updated", json!({ "logo": false }), json!({ "logo": true }), "Ada put a logo on the public page API"),
+            ("page.updated", json!({ "logo": true }), json!({ "logo": false }), "Ada took the logo off the public page API"),
+            (
+                "page.updated",
+                json!({ "logo": true, "name": "A" }),
+                json!({ "logo": false, "name": "API" }),
+                "Ada changed the public page API",
+            ),
+            ("member.invited", json!({}), json!({ "email": "API", "role": "responder" }), "Ada invited API as Responder"),
+            ("member.invited", json!({}), json!({ "role": "viewer", "again": true }), "Ada made a new invitation link for API"),
+            (
+                "member.role_changed",
+                json!({ "role": "viewer" }),
+                json!({ "role": "admin" }),
+                "Ada changed the role of API from Viewer to Admin",
+            ),
+            ("member.removed", json!({ "role": "viewer" }), json!({}), "Ada removed API from the organization"),
+            ("invitation.revoked", json!({ "role": "viewer" }), json!({}), "Ada revoked the invitation of API"),
         ] {
             assert_eq!(read(&event(kind, before, after)), expected);
         }
@@ -401,6 +505,47 @@ mod tests {
         }
         let nothing = sentence(&json!({}));
         assert_eq!((nothing.who.as_str(), nothing.subject.as_str()), ("", ""));
+    }
+
+    #[test]
+    fn who_comes_or_goes_by_themselves_is_named_once() {
+        let own = |kind, before, after| {
+            let mut event = event(kind, before, after);
+            event["subject"] = json!({ "kind": "member", "id": "usr_1", "name": "Ada" });
+            let said = sentence(&event);
+            (said.subject, format!("{} {}{}", said.who, said.did, said.rest))
+        };
+        for (kind, before, after, expected) in [
+            ("member.joined", json!({}), json!({ "role": "responder" }), "Ada joined the organization as Responder"),
+            ("member.removed", json!({ "role": "viewer" }), json!({ "left": true }), "Ada left the organization"),
+        ] {
+            assert_eq!(own(kind, before, after), (String::new(), expected.to_owned()));
+        }
+        let (before, after) = (json!({ "role": "admin" }), json!({ "role": "viewer" }));
+        assert_eq!(own("member.role_changed", before, after).0, "Ada");
+    }
+
+    #[test]
+    fn people_are_told_of_in_words() {
+        let event = event(
+            "member.joined",
+            json!({}),
+            json!({
+                "role": "editor", "left": true, "expires_at": "2026-03-02T12:00:00.000Z", "by": "invitation",
+                "invited_by": { "id": "usr_2", "name": "Bob" },
+            }),
+        );
+        let told: Vec<_> = changes(&event, &HashMap::new()).into_iter().map(|c| format!("{}: {}", c.field, c.after)).collect();
+        assert_eq!(
+            told,
+            [
+                "By way of: invitation",
+                "Link works until: 2 Mar 2026, 12:00 UTC",
+                "Invited by: Bob",
+                "Left by themselves: yes",
+                "Role: Editor",
+            ]
+        );
     }
 
     #[test]
