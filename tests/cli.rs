@@ -4,9 +4,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// What a run came to.
@@ -46,7 +47,7 @@ fn version_and_help_are_answers() {
 
     let help = allclear(dir.path(), &["--help"], &[]);
     assert_eq!(help.code, Some(0));
-    for word in ["serve", "healthcheck", "config", "openapi", "completions", "--listen", "--data-dir", "78"] {
+    for word in ["serve", "healthcheck", "config", "user", "openapi", "completions", "--listen", "--data-dir", "78"] {
         assert!(help.out.contains(word), "{word} is missing from: {}", help.out);
     }
 }
@@ -197,4 +198,125 @@ fn completions_know_our_words() {
         assert!(ran.out.contains("healthcheck") && ran.out.contains("data-dir"), "{shell}");
     }
     assert_eq!(allclear(dir.path(), &["completions", "tcsh"], &[]).code, Some(2));
+}
+
+/// A running server, killed when dropped.
+struct Serving {
+    child: Child,
+    /// `http://127.0.0.1:<port>`.
+    base: String,
+}
+
+impl Serving {
+    /// Starts one in `dir` that has an operator, `ada@example.com`, and waits until it listens.
+    fn start(dir: &Path) -> Self {
+        std::fs::write(dir.join("password"), "tangerine-otter-plinth").unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_allclear"))
+            .args(["--listen", "127.0.0.1:0"])
+            .current_dir(dir)
+            .env_clear()
+            .envs([("ALLCLEAR_BOOTSTRAP_EMAIL", "ada@example.com"), ("ALLCLEAR_BOOTSTRAP_PASSWORD_FILE", "password")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
+        let base = line.split_whitespace().find(|word| word.starts_with("http://127.0.0.1:")).map(str::to_owned);
+        Self { child, base: base.unwrap_or_else(|| panic!("it never said where it listens: {line}")) }
+    }
+
+    /// SIGTERM; the exit code.
+    fn stop(mut self) -> Option<i32> {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("it runs");
+        kill_process(id, Signal::TERM).expect("it is ours");
+        self.child.wait().expect("it ends").code()
+    }
+
+    /// SIGKILL.
+    fn kill(mut self) {
+        self.child.kill().expect("it dies");
+        self.child.wait().expect("it can be waited for");
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_forgotten_password_is_reset_through_the_running_server_or_without_one() {
+    let dir = desk();
+    let socket = dir.path().join("data/control.sock");
+    let reset = |email: &str| allclear(dir.path(), &["user", "reset-password", email], &[]);
+
+    let serving = Serving::start(dir.path());
+    assert_eq!(std::fs::metadata(&socket).expect("a socket").permissions().mode() & 0o777, 0o600);
+    let asked = reset("Ada@Example.com");
+    assert_eq!(asked.code, Some(0), "{}", asked.err);
+    assert!(asked.out.contains(&format!("{}/reset/", serving.base)) && asked.out.contains("UTC"), "{}", asked.out);
+    let unknown = reset("eve@example.com");
+    assert_eq!((unknown.code, unknown.out.as_str()), (Some(1), ""));
+    assert!(unknown.err.contains("nobody here has the address eve@example.com"), "{}", unknown.err);
+    let nonsense = reset("eve");
+    assert_eq!(nonsense.code, Some(1));
+    assert!(nonsense.err.contains("ada@example.com"), "{}", nonsense.err);
+    assert_eq!(serving.stop(), Some(0));
+    assert!(!socket.exists(), "it was left behind");
+
+    let alone = allclear(dir.path(), &["user", "reset-password", "ada@example.com", "--base-url=https://status.example.com/sub"], &[]);
+    assert_eq!(alone.code, Some(0), "{}", alone.err);
+    assert!(alone.out.contains("  https://status.example.com/sub/reset/") && alone.out.contains("No server runs"), "{}", alone.out);
+    assert_eq!(reset("eve@example.com").code, Some(1));
+}
+
+#[test]
+fn a_killed_servers_socket_is_in_nobodys_way() {
+    let dir = desk();
+    let socket = dir.path().join("data/control.sock");
+    let reset = || allclear(dir.path(), &["user", "reset-password", "ada@example.com"], &[]);
+    Serving::start(dir.path()).kill();
+    assert!(socket.exists(), "a killed server cleans nothing up");
+    let alone = reset();
+    assert_eq!(alone.code, Some(0), "{}", alone.err);
+    assert!(alone.out.contains("No server runs"), "{}", alone.out);
+
+    let serving = Serving::start(dir.path());
+    let asked = reset();
+    assert!(asked.code == Some(0) && asked.out.contains(&serving.base), "{}{}", asked.out, asked.err);
+
+    // Without the socket, the store is locked all the same.
+    std::fs::remove_file(&socket).unwrap();
+    assert_eq!(reset().code, Some(75));
+}
+
+#[test]
+fn nobodys_password_is_reset_where_there_is_no_database() {
+    let dir = desk();
+    let ran = allclear(dir.path(), &["user", "reset-password", "ada@example.com"], &[]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains("no database in ./data") && ran.err.contains("--data-dir"), "{}", ran.err);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was made");
+    assert_eq!(allclear(dir.path(), &["user", "reset-password", "ada@example.com", "--demo"], &[]).code, Some(1));
+    assert_eq!(allclear(dir.path(), &["user"], &[]).code, Some(2));
+}
+
+#[test]
+fn a_mail_relay_is_checked_and_its_password_shown_nowhere() {
+    let dir = desk();
+    let from = ("ALLCLEAR_MAIL_FROM", "Allclear <status@example.com>");
+    let shown = allclear(dir.path(), &["config", "print"], &[("ALLCLEAR_SMTP_URL", "smtps://ada:hunter2@mail.example.com"), from]);
+    assert_eq!(shown.code, Some(0), "{}", shown.err);
+    assert!(shown.out.contains("smtp_url is set and not shown") && !shown.out.contains("hunter2"), "{}", shown.out);
+
+    let refused = allclear(dir.path(), &["config", "check"], &[("ALLCLEAR_SMTP_URL", "ada:hunter2@mail.example.com"), from]);
+    assert_eq!(refused.code, Some(78));
+    assert!(refused.err.contains("ALLCLEAR_SMTP_URL") && refused.err.contains("smtps://user:password@"), "{}", refused.err);
+    assert!(!refused.err.contains("hunter2"), "{}", refused.err);
+    assert_eq!(allclear(dir.path(), &["config", "check", "--mail-from", "status@example.com"], &[]).code, Some(2));
 }

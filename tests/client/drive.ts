@@ -73,3 +73,33 @@ same(problem.errors?.[0]?.field, "name", "the field it names");
 
 const unknown = await api.GET("/services/{id}", { params: { path: { id: "svc_nobody" } } });
 same(unknown.response.status, 404, "an unknown service");
+
+// A colleague comes in by an invitation, and is given another role.
+const invited = await api.POST("/users/organizations/{id}/invitations", {
+  params: { path: { id: organization.id } },
+  body: { email: "grace@example.com", role: "responder" },
+});
+const { token, mail } = there(invited.data, "an invitation", invited.error);
+same<string>(mail, "off", "what became of the mail");
+const looked = await api.GET("/users/invitations/{token}", { params: { path: { token } } });
+const offer = there(looked.data, "what the link offers", looked.error);
+same(`${offer.organization.name} ${offer.email} ${offer.role}`, "Kernels grace@example.com responder", "the offer");
+
+const colleague = createClient<paths>({ baseUrl: `${base}/api` });
+colleague.use(jar());
+const joined = await colleague.POST("/users/auth/signup", {
+  body: { email: offer.email, password: "tangerine-otter-plinth", full_name: "Grace", invite_token: token },
+});
+const { user } = there(joined.data, "signing up by an invitation", joined.error);
+const promoted = await api.PUT("/users/organizations/{id}/members/{user_id}", {
+  params: { path: { id: organization.id, user_id: user.id } },
+  body: { role: "editor" },
+});
+same<string>(there(promoted.data, "another role", promoted.error).role, "editor", "the role");
+const team = await colleague.GET("/users/organizations/{id}/members", { params: { path: { id: organization.id } } });
+same(there(team.data, "the members", team.error).data.length, 2, "how many members there are");
+const removed = await api.DELETE("/users/organizations/{id}/members/{user_id}", {
+  params: { path: { id: organization.id, user_id: user.id } },
+});
+same(removed.response.status, 204, "the removal");
+same((await colleague.GET("/users/organizations")).data?.data.length, 0, "what is left to them");

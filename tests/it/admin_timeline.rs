@@ -166,16 +166,17 @@ async fn filters_stand_in_the_address() {
     ada.put(format!("/api/services/{api}"), json!({ "name": "Gateway" })).await.expect(200);
 
     for (query, expected) in [
-        (String::new(), vec![5, 4, 3, 2, 1]),
-        ("?type=&since=&until=".to_owned(), vec![5, 4, 3, 2, 1]),
-        ("?type=incident".to_owned(), vec![4]),
-        ("?type=service.created".to_owned(), vec![3, 2]),
-        (format!("?actor={}", responder.user_id), vec![4]),
-        (format!("?subject={api}"), vec![5, 2]),
-        (format!("?service={api}"), vec![5, 4, 2]),
-        ("?since=2026-03-02".to_owned(), vec![5, 4]),
-        ("?until=2026-03-02".to_owned(), vec![4, 3, 2, 1]),
-        (format!("?type=service&actor={}&since=2026-03-02", ada.user_id), vec![5]),
+        (String::new(), vec![7, 6, 5, 4, 3, 2, 1]),
+        ("?type=&since=&until=".to_owned(), vec![7, 6, 5, 4, 3, 2, 1]),
+        ("?type=incident".to_owned(), vec![6]),
+        ("?type=service.created".to_owned(), vec![5, 4]),
+        ("?type=member".to_owned(), vec![3, 2]),
+        (format!("?actor={}", responder.user_id), vec![6, 3]),
+        (format!("?subject={api}"), vec![7, 4]),
+        (format!("?service={api}"), vec![7, 6, 4]),
+        ("?since=2026-03-02".to_owned(), vec![7, 6]),
+        ("?until=2026-03-02".to_owned(), vec![6, 5, 4, 3, 2, 1]),
+        (format!("?type=service&actor={}&since=2026-03-02", ada.user_id), vec![7]),
         ("?before=3".to_owned(), vec![2, 1]),
         ("?type=group".to_owned(), vec![]),
     ] {

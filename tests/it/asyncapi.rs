@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use allclear::access::{Actor, Administer, Edit, Respond};
 use allclear::clock::Timestamp;
+use allclear::domain::organization::OrganizationPatch;
+use allclear::domain::page::{self, PagePatch};
 use allclear::domain::{group, incident, organization, service};
 use allclear::event::EventType;
 use allclear::live::protocol::{ClientMessage, ErrorCode, EventId, RoomName, ServerMessage, StreamMessage};
-use allclear::store::OrgTx;
+use allclear::store::{OrgTx, WideTx};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
@@ -163,8 +165,18 @@ fn its_schemas_refuse_what_is_not_said() {
 /// Makes one of everything that can happen to an organization, its founding aside.
 async fn eventful_day(server: &Server, ada: &crate::harness::Client) {
     let org = ada.org_id.parse().expect("an id");
-    let rename = move |tx: &mut OrgTx<'_, Administer>| organization::rename(tx, Some("Acme"), None);
-    server.app().change(Actor::System("test"), org, rename).await.expect("another name");
+    let rename =
+        move |tx: &mut WideTx<'_, Administer>| organization::update(tx, OrganizationPatch { name: Some("Acme".into()), slug: None }, None);
+    server.app().change_wide(Actor::System("test"), org, rename).await.expect("another name");
+    let describe = move |tx: &mut WideTx<'_, Edit>| {
+        page::update(tx, PagePatch { description: Some("All of **it**".into()), ..PagePatch::default() }, None)
+    };
+    server.app().change_wide(Actor::System("test"), org, describe).await.expect("another page");
+    let cy = ada.invite("cy@example.com", "viewer").await.id();
+    ada.delete(ada.own(&format!("/invitations/{cy}"))).await.expect(204);
+    let member = ada.own(&format!("/members/{}", ada.make_member("viewer").await.user_id));
+    ada.put(&member, json!({ "role": "editor" })).await.expect(200);
+    ada.delete(&member).await.expect(204);
     let core = ada.group("Core").await;
     let group = format!("/api/service-groups/{core}");
     ada.put(&group, json!({ "name": "Heart" })).await.expect(200);
@@ -206,6 +218,11 @@ async fn what_a_server_says_is_in_the_document() {
     let beginning = format!("{}:0", server.app().epoch());
     let (org, page) = (format!("org:{}", ada.org_id), format!("page:{}", ada.slug));
     let incident = ada.incident(&[], "Somebody looks").await;
+    // Whoever is there is shut out by it, and hears of it only by coming back.
+    for suspended in [true, false] {
+        let shut = move |tx: &mut WideTx<'_, Administer>| organization::suspend(tx, suspended);
+        server.app().change_wide(Actor::System("test"), ada.org_id.parse().expect("an id"), shut).await.expect("shut, and open again");
+    }
     let mut socket = Socket::open(&server.base(), &ada.cookie()).await;
     for message in [
         join(&org, Some(&beginning)),
@@ -243,7 +260,9 @@ async fn what_a_server_says_is_in_the_document() {
     }
     assert_eq!(seen.keys().copied().collect::<BTreeSet<_>>(), document.messages("tell"));
     let kinds: BTreeSet<_> = seen["event"].iter().filter_map(|told| told["event"]["type"].as_str()).collect();
-    assert_eq!(kinds, EventType::ALL.iter().map(|kind| kind.as_str()).collect::<BTreeSet<_>>());
+    // Of its end nobody hears: there is no organization to hear it in.
+    let audible = EventType::ALL.iter().filter(|kind| **kind != EventType::OrganizationDeleted);
+    assert_eq!(kinds, audible.map(|kind| kind.as_str()).collect::<BTreeSet<_>>());
 
     for (room, message, cookie) in [(&org, "streamEvent", ada.cookie()), (&page, "streamPageEvent", String::new())] {
         let mut stream = Events::open(&server.base(), &format!("room={room}&after={beginning}"), &cookie).await;

@@ -26,7 +26,7 @@ async fn found(server: &Server, number: u128, name: &str) {
     let email = Email::parse("email", &format!("person-{number}@example.com")).expect("an address");
     let input = SignUp { email, full_name: "Person".into(), organization_name: name.into() };
     let op = move |tx: &mut allclear::store::SystemTx<'_>| {
-        account::sign_up(tx, Id::from_u128(number), input, "-".into(), Door::Open).map(|_| ())
+        account::sign_up(tx, Id::from_u128(number), input, "-".into(), &Door::Open).map(|_| ())
     };
     server.app().system_change(Actor::System("test"), op).await.expect("an organization");
 }

@@ -8,18 +8,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use allclear::app::{App, Settings};
+use allclear::app::App;
 use allclear::clock::{Clock, Timestamp};
 use allclear::config::{Config, Registration};
 use allclear::demo::Pace;
-use allclear::domain::session::Lifetime;
 use allclear::http::{Limits, bind};
 use allclear::id::IdSource;
 use allclear::serve::{self, Running, Start};
 use allclear::store::Store;
 use allclear::token::Keys;
 
-pub(crate) use client::{Answer, Client, PASSWORD};
+pub(crate) use client::{Answer, Client, PASSWORD, accepting};
 pub(crate) use process::Process;
 
 /// How long anything may take before a test gives up on it: far longer than it does on a slow machine.
@@ -103,9 +102,9 @@ impl Server {
         // Ids repeat from run to run, but not from start to start: a restarted server must not make again what is in its file already.
         static STARTS: AtomicU64 = AtomicU64::new(1);
         let ids = IdSource::seeded(STARTS.fetch_add(1, Ordering::Relaxed));
-        let day = Duration::from_secs(86_400);
-        let sessions = Lifetime { idle: day * options.config.session_idle_days, absolute: day * options.config.session_absolute_days };
-        let settings = Settings { registration: options.config.registration, sessions };
+        let listener = bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+        let config = options.config.bound_to(listener.local_addr().expect("an address"));
+        let settings = serve::settings(&config).expect("a relay, if there is to be one");
         let (store, news) = match &options.dir {
             None => Store::memory(),
             Some(dir) => Store::open(&dir.join("allclear.redb"), 16 << 20),
@@ -113,8 +112,6 @@ impl Server {
         .expect("the store opens");
         let keys = options.dir.as_ref().map_or_else(Keys::ephemeral, |dir| Keys::load(&dir.join("keys")).expect("the keys load"));
         let app = App::new(store, options.clock, ids, keys, settings);
-        let listener = bind(([127, 0, 0, 1], 0).into()).expect("a free port");
-        let config = options.config.bound_to(listener.local_addr().expect("an address"));
         let running =
             serve::start(Start { app: app.clone(), news, listener, config: &config, limits: options.limits }).expect("the server starts");
         Self { app, base: format!("http://{}", running.addr), running }
@@ -157,6 +154,6 @@ impl Server {
 
     /// Someone without a session.
     pub(crate) fn anonymous(&self) -> Client {
-        Client::new(self.base.clone(), Some(self.app.clone()))
+        Client::new(self.base.clone())
     }
 }

@@ -3,8 +3,11 @@
 //! `harness` has the server, its clients and the real program as a child process. Nothing sleeps: tests wait for conditions.
 
 mod account_pages;
+mod account_people;
 mod admin_incidents;
 mod admin_services;
+mod admin_settings;
+mod admin_team;
 mod admin_timeline;
 mod asyncapi;
 mod browser;
@@ -16,12 +19,18 @@ mod front;
 mod harness;
 mod idempotency;
 mod incidents;
+mod instance;
+mod invitations;
 mod live;
+mod mail;
 mod matrix;
 mod page;
+mod page_settings;
+mod people;
 mod privacy;
 mod resume;
 mod security;
+mod security_people;
 mod services;
 mod sessions;
 mod timeline;

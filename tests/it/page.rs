@@ -8,28 +8,29 @@ use serde_json::json;
 use crate::harness::{Answer, Options, PASSWORD, PATIENCE, Server, eventually};
 
 const BROWSER: (&str, &str) = ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
-const FRAGMENTS: [&str; 5] = ["banner", "incidents", "services", "history", "asof"];
+const FRAGMENTS: [&str; 7] = ["top", "banner", "incidents", "services", "history", "zone", "asof"];
 
 /// A page's stream, as htmx reads it.
-struct Stream {
+pub(crate) struct Stream {
     response: reqwest::Response,
     unread: Vec<u8>,
 }
 
-struct Message {
+/// One message of it.
+pub(crate) struct Message {
     id: String,
-    data: String,
+    pub(crate) data: String,
 }
 
 impl Message {
     /// The elements that it replaces.
-    fn targets(&self) -> Vec<&str> {
+    pub(crate) fn targets(&self) -> Vec<&str> {
         self.data.split("hx-target=\"#").skip(1).filter_map(|rest| rest.split_once('"')).map(|(target, _)| target).collect()
     }
 }
 
 impl Stream {
-    async fn open(server: &Server, path: &str, last_event_id: Option<&str>) -> Self {
+    pub(crate) async fn open(server: &Server, path: &str, last_event_id: Option<&str>) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let mut request = http.get(format!("{}{path}", server.base()));
         if let Some(id) = last_event_id {
@@ -41,7 +42,7 @@ impl Stream {
     }
 
     /// The next message with data; `None` when the stream has ended as it should.
-    async fn next(&mut self) -> Option<Message> {
+    pub(crate) async fn next(&mut self) -> Option<Message> {
         loop {
             while let Some(end) = self.unread.windows(2).position(|pair| pair == b"\n\n") {
                 let block: Vec<u8> = self.unread.drain(..end + 2).collect();
@@ -57,18 +58,18 @@ impl Stream {
         }
     }
 
-    async fn must(&mut self) -> Message {
+    pub(crate) async fn must(&mut self) -> Message {
         self.next().await.expect("the stream goes on")
     }
 }
 
 /// Where the page tells the browser to listen.
-fn stream_of(page: &str) -> String {
+pub(crate) fn stream_of(page: &str) -> String {
     let rest = page.split_once("hx-sse:connect=\"").unwrap_or_else(|| panic!("no stream in {page}")).1;
     rest.split_once('"').expect("an attribute").0.to_owned()
 }
 
-async fn page(server: &Server, slug: &str) -> Answer {
+pub(crate) async fn page(server: &Server, slug: &str) -> Answer {
     server.anonymous().send("GET", format!("/p/{slug}"), &[BROWSER], "").await.expect(200)
 }
 

@@ -64,13 +64,15 @@ async fn a_filter_lets_only_what_it_names_pass() {
     let path = format!("/api/timeline/organization/{}", ada.org_id);
     let updated = "incident.updated";
     let (opened, made, founded) = ("incident.opened", "service.created", "organization.created");
+    let (joined, invited) = ("member.joined", "member.invited");
     for (query, expected) in [
         ("type=incident".to_owned(), vec![updated, opened]),
         ("type=incident.opened".to_owned(), vec![opened]),
-        (format!("actor={}", responder.user_id), vec![opened]),
+        ("type=member".to_owned(), vec![joined, invited]),
+        (format!("actor={}", responder.user_id), vec![opened, joined]),
         (format!("subject={api}"), vec![made]),
         ("since=2026-03-01T13:00:00Z".to_owned(), vec![updated, opened]),
-        ("until=2026-03-01T13:00:00Z".to_owned(), vec![made, made, founded]),
+        ("until=2026-03-01T13:00:00Z".to_owned(), vec![made, made, joined, invited, founded]),
         ("since=2026-03-01T13:00:00Z&until=2026-03-01T14:00:00Z".to_owned(), vec![opened]),
         (format!("type=service&actor={}", ada.user_id), vec![made, made]),
     ] {

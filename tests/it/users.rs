@@ -91,8 +91,7 @@ async fn the_profile_names_organizations_and_roles() {
     let guest = ada.make_member("viewer").await;
 
     let profile = ada.get("/api/users/auth/profile/").await.expect(200).json;
-    let organization =
-        json!({ "id": ada.org_id, "name": "Ada's Org", "slug": "adas-org", "created_at": "2026-03-01T12:00:00.000Z", "role": "admin" });
+    let organization = json!({ "id": ada.org_id, "name": "Ada's Org", "slug": "adas-org", "created_at": "2026-03-01T12:00:00.000Z", "role": "admin", "suspended": false });
     let user = json!({ "id": ada.user_id, "email": "ada@example.com", "full_name": "Ada", "created_at": "2026-03-01T12:00:00.000Z" });
     assert_eq!(profile, json!({ "user": user, "organizations": [organization] }));
 
@@ -148,7 +147,7 @@ async fn organizations_are_the_callers_own() {
 }
 
 #[tokio::test]
-async fn an_organization_gets_another_name_and_keeps_its_address() {
+async fn an_organization_gets_another_name_or_address() {
     let server = Server::start().await;
     let ada = server.sign_up("ada").await;
     let path = format!("/api/users/organizations/{}", ada.org_id);
@@ -161,10 +160,20 @@ async fn an_organization_gets_another_name_and_keeps_its_address() {
     assert_eq!(news[0]["data"], json!({ "before": { "name": "Ada's Org" }, "after": { "name": "Engines Ltd" } }));
     assert_eq!(news.len(), 1);
 
+    let moved = ada.put(&path, json!({ "slug": "engines" })).await.expect(200).json;
+    assert_eq!((&moved["name"], &moved["slug"]), (&json!("Engines Ltd"), &json!("engines")));
+    let news = ada.news().await;
+    assert_eq!((news.len(), &news[0]["type"]), (1, &json!("organization.updated")));
+    assert_eq!(news[0]["data"], json!({ "before": { "slug": "adas-org" }, "after": { "slug": "engines" } }));
+    server.sign_up("eve").await;
+    assert_eq!(ada.put(&path, json!({ "slug": "eves-org" })).await.expect(409).problem(), "conflict");
+
     let headers = [("if-match", tag.as_str()), ("content-type", "application/json")];
     assert_eq!(ada.send("PUT", &path, &headers, r#"{"name":"Late"}"#).await.expect(412).problem(), "stale");
     assert_eq!(ada.put(&path, json!({ "name": "" })).await.wrong_fields(), ["name"]);
-    assert_eq!(ada.put(&path, json!({ "slug": "engines" })).await.wrong_fields(), ["slug"]);
-    ada.put(&path, json!({ "name": "Engines Ltd" })).await.expect(200);
+    for bad in ["", "no", "Upper", "a b", "-dash", "api"] {
+        assert_eq!(ada.put(&path, json!({ "slug": bad })).await.wrong_fields(), ["slug"], "{bad:?}");
+    }
+    ada.put(&path, json!({ "name": "Engines Ltd", "slug": "engines" })).await.expect(200);
     assert_eq!(ada.new_events().await, [""; 0]);
 }

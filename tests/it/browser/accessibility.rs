@@ -7,8 +7,9 @@ use super::{say, trouble};
 use crate::harness::{Client, Server, eventually};
 
 /// What people may write, and pages must bear.
-const LONG: &str = "LlanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogochLlanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch";
-const RIGHT_TO_LEFT: &str = "خدمة الدفع بالبطاقات";
+pub(super) const LONG: &str =
+    "LlanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogochLlanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch";
+pub(super) const RIGHT_TO_LEFT: &str = "خدمة الدفع بالبطاقات";
 
 /// What pages speak of.
 struct Ids {
@@ -91,6 +92,23 @@ fn pages(ada: &Client, eve: &Client, ids: &Ids) -> Vec<(String, &'static str)> {
     list
 }
 
+/// What is wrong with a page, once this was done on it.
+pub(super) async fn look(browser: &Browser, server: &Server, path: &str, act: &str) -> Vec<String> {
+    browser.goto(&format!("{}{path}", server.base())).await;
+    if !act.is_empty() {
+        browser.value(act).await;
+        browser.wait_for("document.querySelector('#problems, [data-kind=stale], #preview:not([hidden]), #palette-results a, #keys[open], details[open]') !== null").await;
+    }
+    // Colours that are on their way from one to another are neither.
+    browser.wait_for("document.getAnimations().every((animation) => animation.playState !== 'running' || animation.effect.getTiming().iterations === Infinity)").await;
+    let mut wrong: Vec<_> = browser.axe().await.into_iter().map(|found| format!("{path} {act}: {found}")).collect();
+    let over = browser.value("document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
+    if over != 0 {
+        wrong.push(format!("{path} {act}: {over} px wider than the window"));
+    }
+    wrong
+}
+
 async fn nothing_is_wrong(kind: Kind) {
     let server = Server::start().await;
     let (ada, ids) = full(&server).await;
@@ -98,29 +116,11 @@ async fn nothing_is_wrong(kind: Kind) {
     eventually(async || ada.get(format!("/p/{}", ada.slug)).await.text.contains(RIGHT_TO_LEFT)).await;
     let browser = Browser::of(kind).await;
     let mut wrong = Vec::new();
-    let look = async |path: &str, act: &str, wrong: &mut Vec<String>| {
-        browser.goto(&format!("{}{path}", server.base())).await;
-        if !act.is_empty() {
-            browser.value(act).await;
-            browser.wait_for("document.querySelector('#problems, [data-kind=stale], #preview:not([hidden]), #palette-results a, #keys[open], details[open]') !== null").await;
-        }
-        // Colours that are on their way from one to another are neither.
-        browser.wait_for("document.getAnimations().every((animation) => animation.playState !== 'running' || animation.effect.getTiming().iterations === Infinity)").await;
-        wrong.extend(browser.axe().await.into_iter().map(|found| format!("{path} {act}: {found}")));
-        let over = browser.value("document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
-        if over != 0 {
-            wrong.push(format!("{path} {act}: {over} px wider than the window"));
-        }
-    };
     for path in ["/", "/login", "/signup"] {
-        look(path, "", &mut wrong).await;
+        wrong.extend(look(&browser, &server, path, "").await);
     }
-    look(
-        "/login",
-        "document.querySelector('main form').noValidate = true, document.querySelector('main form button').click(), true",
-        &mut wrong,
-    )
-    .await;
+    let refused = "document.querySelector('main form').noValidate = true, document.querySelector('main form button').click(), true";
+    wrong.extend(look(&browser, &server, "/login", refused).await);
     for who in [&ada, &eve] {
         browser.be(&server, who).await;
         let mine = format!("/o/{}", who.slug);
@@ -129,7 +129,7 @@ async fn nothing_is_wrong(kind: Kind) {
             .iter()
             .filter(|(path, _)| if who.slug == ada.slug { !path.starts_with(&format!("/o/{}", eve.slug)) } else { path.starts_with(&mine) })
         {
-            look(path, act, &mut wrong).await;
+            wrong.extend(look(&browser, &server, path, act).await);
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

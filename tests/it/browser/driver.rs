@@ -193,6 +193,15 @@ impl Browser {
         self.wait_for("location.pathname !== '/login'").await;
     }
 
+    /// The status of what the server answers to this person when the page asks for something, or posts fields as a form does.
+    pub(super) async fn status(&self, path: &str, fields: Option<&str>) -> u64 {
+        let ask = "const [path, fields, done] = arguments;
+            const post = fields === null ? {} : { method: 'POST', body: new URLSearchParams(fields) };
+            fetch(path, { headers: { Accept: 'text/html' }, ...post }).then(({ status }) => done(status), (error) => done(String(error)));";
+        let told = self.window.execute_async(ask, vec![json!(path), json!(fields)]).await.expect("an answer");
+        told.as_u64().unwrap_or_else(|| panic!("{path}: {told}"))
+    }
+
     /// What axe finds wrong with the page, by WCAG 2.2 A and AA and the field's good practice.
     pub(super) async fn axe(&self) -> Vec<String> {
         let source = std::fs::read_to_string(modules().await.join("axe-core/axe.min.js")).expect("axe");

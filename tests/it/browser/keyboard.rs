@@ -2,7 +2,7 @@
 
 use super::driver::Browser;
 use super::newcomer::unclaimed;
-use crate::harness::PASSWORD;
+use crate::harness::{PASSWORD, Server};
 
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
@@ -28,6 +28,30 @@ async fn tab_to(browser: &Browser, selector: &str) {
 async fn fill(browser: &Browser, id: &str, text: &str) {
     tab_to(browser, &format!("#{id}")).await;
     browser.keys(text).await;
+}
+
+/// Goes by its first letters to what the palette finds, at a path that has this in it.
+async fn find(browser: &Browser, letters: &str, path: &str) {
+    browser.keys(&format!("{CONTROL}k{NULL}")).await;
+    browser.wait_for("document.getElementById('palette').open").await;
+    browser.keys(letters).await;
+    browser.wait_for(&format!("document.querySelector('#palette-results a')?.getAttribute('href').includes({path:?}) === true")).await;
+    browser.keys(DOWN).await;
+    browser.keys(ENTER).await;
+    browser.wait_for(&format!("location.pathname.includes({path:?})")).await;
+}
+
+/// Chooses among radio buttons.
+async fn choose(browser: &Browser, name: &str, value: &str) {
+    tab_to(browser, &format!("input[name={name}]")).await;
+    let chosen = format!("document.querySelector('input[name={name}][value={value}]').checked");
+    for _ in 0..5 {
+        if browser.value(&chosen).await == true {
+            break;
+        }
+        browser.keys(DOWN).await;
+    }
+    browser.wait_for(&chosen).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,22 +103,10 @@ async fn from_the_setup_link_to_a_resolved_incident_by_keyboard_alone() {
     tab_to(&browser, ".tabs a").await;
     browser.keys("o").await;
     browser.wait_for("!location.pathname.includes('/incidents')").await;
-    browser.keys(&format!("{CONTROL}k{NULL}")).await;
-    browser.wait_for("document.getElementById('palette').open").await;
-    browser.keys("checkout f").await;
-    browser.wait_for("document.querySelector('#palette-results a')?.href.includes('/incidents/inc_') === true").await;
-    browser.keys(DOWN).await;
-    browser.keys(ENTER).await;
-    browser.wait_for("location.pathname.includes('/incidents/inc_') && document.getElementById('message') !== null").await;
+    find(&browser, "checkout f", "/incidents/inc_").await;
+    browser.wait_for("document.getElementById('message') !== null").await;
 
-    tab_to(&browser, "input[name=status]").await;
-    for _ in 0..5 {
-        if browser.value("document.querySelector('input[name=status][value=resolved]').checked").await == true {
-            break;
-        }
-        browser.keys(DOWN).await;
-    }
-    browser.wait_for("document.querySelector('input[name=status][value=resolved]').checked").await;
+    choose(&browser, "status", "resolved").await;
     fill(&browser, "message", "All clear.").await;
     tab_to(&browser, "#update button.primary").await;
     browser.keys(ENTER).await;
@@ -112,4 +124,54 @@ async fn from_the_setup_link_to_a_resolved_incident_by_keyboard_alone() {
     browser.wait_for("document.documentElement.dataset.theme === 'dark'").await;
     browser.goto(&format!("{}/p/engines", server.base())).await;
     assert_eq!(browser.value("document.documentElement.dataset.theme").await, "dark");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_sign_in_to_a_changed_team_by_keyboard_alone() {
+    let server = Server::start().await;
+    let (ada, grace) = (server.sign_up("ada").await, server.sign_up("grace").await);
+    grace.accept(&ada.invite(&grace.email, "viewer").await).await;
+    let browser = Browser::open(true).await;
+    browser.goto(&format!("{}/login", server.base())).await;
+    fill(&browser, "email", &ada.email).await;
+    fill(&browser, "password", PASSWORD).await;
+    browser.keys(ENTER).await;
+    browser.wait_for("location.pathname === '/o/adas-org' && document.activeElement !== document.body").await;
+
+    tab_to(&browser, ".tabs a").await;
+    browser.keys("p").await;
+    browser.wait_for("location.pathname === '/o/adas-org/team' && document.querySelector('h1').innerText === 'Team'").await;
+
+    // What can be done is found as what there is.
+    find(&browser, "invit", "/team/invite").await;
+    browser.wait_for("document.getElementById('invite') !== null").await;
+    fill(&browser, "email", "sam@example.com").await;
+    choose(&browser, "role", "responder").await;
+    tab_to(&browser, "#invite button.primary").await;
+    browser.keys(ENTER).await;
+    browser.wait_for("document.querySelector('[data-copy=link]:not([hidden])') !== null").await;
+    tab_to(&browser, "[data-copy=link]").await;
+    browser.keys(ENTER).await;
+    browser.wait_for("['Copied.', 'It is selected'].some((words) => document.getElementById('toasts').innerText.includes(words))").await;
+    assert_eq!(browser.value("document.activeElement !== document.body").await, true);
+    assert_eq!(ada.new_events().await.last().map(String::as_str), Some("member.invited"));
+
+    // And so are people.
+    find(&browser, "grac", "/team/members/usr_").await;
+    browser.wait_for("document.getElementById('role-form') !== null").await;
+    choose(&browser, "role", "editor").await;
+    tab_to(&browser, "#role-form button.primary").await;
+    browser.keys(ENTER).await;
+    browser.reads("The role is saved.").await;
+    assert_eq!(ada.new_events().await, ["member.role_changed"]);
+
+    browser.wait_for("document.activeElement !== document.body").await;
+    tab_to(&browser, "#remove > summary").await;
+    browser.keys(ENTER).await;
+    browser.wait_for("document.getElementById('remove').open").await;
+    tab_to(&browser, "#remove-form button").await;
+    browser.keys(ENTER).await;
+    browser.reads("That person is out of the organization.").await;
+    browser.wait_for("document.activeElement !== document.body").await;
+    assert_eq!(ada.new_events().await, ["member.removed"]);
 }

@@ -40,6 +40,18 @@ async fn an_open_page_follows_and_leaves_the_visitor_undisturbed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_gone_says_so_to_who_has_it_open() {
+    let server = Server::start().await;
+    let ada = server.sign_up("ada").await;
+    let browser = Browser::open(true).await;
+    browser.goto(&format!("{}/p/{}", server.base(), ada.slug)).await;
+    browser.wait_for("!document.getElementById('online').hidden").await;
+
+    ada.post_form(format!("/o/{}/settings/delete", ada.slug), &[("name", "Ada's Org")]).await.expect(303);
+    browser.wait_for("document.querySelector('h1')?.innerText === 'Not found'").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_from_a_stale_cache_converges() {
     let server = Server::start().await;
     let ada = server.sign_up("ada").await;

@@ -4,9 +4,6 @@ use std::borrow::Borrow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use allclear::access::{Actor, Role};
-use allclear::app::App;
-use allclear::domain::member;
 use http::header::{CONTENT_TYPE, COOKIE, HeaderMap, SET_COOKIE};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
@@ -20,7 +17,6 @@ pub(crate) const PASSWORD: &str = "tangerine-otter-plinth";
 #[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
-    app: Option<App>,
     base: String,
     /// By hand rather than reqwest's jar, which would rightly not send a `Secure` cookie over the test's plain HTTP.
     cookie: Arc<Mutex<Option<String>>>,
@@ -67,6 +63,12 @@ impl Answer {
         self.json["id"].as_str().unwrap_or_else(|| panic!("{} no id in {}", self.status, self.text)).to_owned()
     }
 
+    /// A text in the body, by its JSON pointer.
+    #[track_caller]
+    pub(crate) fn text_at(&self, pointer: &str) -> String {
+        self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer}: {}", self.text)).to_owned()
+    }
+
     /// The kind of the problem: what follows `urn:allclear:problem:`.
     #[track_caller]
     pub(crate) fn problem(&self) -> &str {
@@ -91,11 +93,10 @@ impl Answer {
 }
 
 impl Client {
-    pub(super) fn new(base: String, app: Option<App>) -> Self {
+    pub(super) fn new(base: String) -> Self {
         let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(PATIENCE).build().expect("a client");
         Self {
             http,
-            app,
             base,
             cookie: Arc::default(),
             heard: Arc::default(),
@@ -108,20 +109,30 @@ impl Client {
 
     /// Signs someone new up at the same server; see [`Server::sign_up`](super::Server::sign_up).
     pub(crate) async fn sign_up(&self, name: &str) -> Client {
-        let mut client = Self::new(self.base.clone(), self.app.clone());
-        let full_name: String = name.chars().take(1).flat_map(char::to_uppercase).chain(name.chars().skip(1)).collect();
+        let full_name = capitalised(name);
         let input = json!({
             "email": format!("{name}@example.com"), "password": PASSWORD,
             "full_name": full_name, "organization_name": format!("{full_name}'s Org"),
         });
+        self.sign_up_with(input).await
+    }
+
+    /// Signs someone new up by the link of an invitation, into the organization that invites.
+    pub(crate) async fn sign_up_by(&self, invited: &Answer, name: &str) -> Client {
+        let input = json!({
+            "email": invited.json["email"], "password": PASSWORD,
+            "full_name": capitalised(name), "invite_token": invited.json["token"],
+        });
+        self.sign_up_with(input).await
+    }
+
+    async fn sign_up_with(&self, input: Value) -> Client {
+        let mut client = Self::new(self.base.clone());
         let answer = client.post("/api/users/auth/signup", input).await.expect(201);
-        let text = |pointer: &str| {
-            answer.json.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer}: {}", answer.text)).to_owned()
-        };
-        client.org_id = text("/organization/id");
-        client.slug = text("/organization/slug");
-        client.email = text("/user/email");
-        client.user_id = text("/user/id");
+        client.org_id = answer.text_at("/organization/id");
+        client.slug = answer.text_at("/organization/slug");
+        client.email = answer.text_at("/user/email");
+        client.user_id = answer.text_at("/user/id");
         client.new_events().await;
         client
     }
@@ -134,17 +145,35 @@ impl Client {
         other
     }
 
-    /// Signs another person up, who has an organization of their own too, and makes them a member of this one.
+    /// Signs another person up, who has an organization of their own too; this person invites them to theirs, and they accept.
+    ///
+    /// It is no news for who invites, unless other news wait for them.
     pub(crate) async fn make_member(&self, role: &str) -> Client {
-        let app = self.app.clone().expect("a server in this process");
-        let role = Role::ALL.into_iter().find(|known| known.as_str() == role).expect("a role");
         static MEMBERS: AtomicUsize = AtomicUsize::new(1);
-        let name = format!("{}-{}", role.as_str(), MEMBERS.fetch_add(1, Ordering::Relaxed));
+        let name = format!("{role}-{}", MEMBERS.fetch_add(1, Ordering::Relaxed));
         let person = self.sign_up(&name).await;
-        let (org, user) = (self.org_id.parse().expect("an organization's id"), person.user_id.parse().expect("a user's id"));
-        app.system_change(Actor::System("test"), move |tx| member::join(tx, org, user, role)).await.expect("they join");
-        let member = Client { org_id: self.org_id.clone(), slug: self.slug.clone(), ..person };
-        member.heard.store(0, Ordering::Relaxed);
+        let member = person.accept(&self.invite(&person.email, role).await).await;
+        let (heard, all) = (self.heard.load(Ordering::Relaxed), member.heard.load(Ordering::Relaxed));
+        if heard + 2 == all {
+            self.heard.store(all, Ordering::Relaxed);
+        }
+        member
+    }
+
+    /// The place of what concerns this organization's people, such as `/members`.
+    pub(crate) fn own(&self, path: &str) -> String {
+        format!("/api/users/organizations/{}{path}", self.org_id)
+    }
+
+    /// Invites someone to this organization; the answer has the link.
+    pub(crate) async fn invite(&self, email: &str, role: &str) -> Answer {
+        self.post(self.own("/invitations"), json!({ "email": email, "role": role })).await.expect(201)
+    }
+
+    /// Joins by the link of an invitation, and is here for the organization that invites from now on.
+    pub(crate) async fn accept(&self, invited: &Answer) -> Client {
+        let joined = self.post(accepting(invited), json!({})).await.expect(200);
+        let member = Client { org_id: joined.text_at("/id"), slug: joined.text_at("/slug"), heard: Arc::default(), ..self.clone() };
         member.new_events().await;
         member
     }
@@ -319,6 +348,16 @@ impl Client {
         let heard = self.heard.swap(all.len(), Ordering::Relaxed);
         all.into_iter().skip(heard).collect()
     }
+}
+
+/// Where an invitation is accepted.
+pub(crate) fn accepting(invited: &Answer) -> String {
+    format!("/api/users/invitations/{}/accept", invited.text_at("/token"))
+}
+
+/// A name as people write theirs.
+fn capitalised(name: &str) -> String {
+    name.chars().take(1).flat_map(char::to_uppercase).chain(name.chars().skip(1)).collect()
 }
 
 /// A text as part of a query or a form (RFC 3986, unreserved characters stay).

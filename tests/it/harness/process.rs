@@ -57,7 +57,7 @@ impl Process {
 
     /// Someone without a session.
     pub(crate) fn anonymous(&self) -> Client {
-        Client::new(self.base.clone(), None)
+        Client::new(self.base.clone())
     }
 
     /// What it logged so far.

@@ -94,7 +94,7 @@ async fn whoever_goes_is_gone_whichever_way() {
 async fn only_members_in_the_room_look_and_are_seen() {
     let server = Server::start().await;
     let ada = server.sign_up("ada").await;
-    let stranger = server.sign_up("eve").await;
+    let (stranger, bob) = (server.sign_up("eve").await, ada.make_member("viewer").await);
     let api = ada.service("API").await;
     let incident = ada.incident(&[(api.as_str(), "major_outage")], "Checkout fails").await;
     let (room, page, service) = (org_room(&ada), page_room(&ada), format!("service:{api}"));
@@ -128,7 +128,6 @@ async fn only_members_in_the_room_look_and_are_seen() {
 
     // What could not be done has changed nothing, and a member who only is in the room hears nothing of who looks.
     assert_eq!(refused(&adas.ask(attend(&room, Some(NOBODYS))).await), "unknown_subject");
-    let bob = ada.make_member("viewer").await;
     let mut beside = arrive(&server, &bob).await;
     let mut bobs = arrive(&server, &bob).await;
     bobs.ask(attend(&room, Some(&incident))).await;

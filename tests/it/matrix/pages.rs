@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Editor, Responder, Role, Viewer};
-use super::{Place, shape};
+use super::{Admin, Editor, Responder, Viewer};
+use super::{Place, Role, shape};
+use crate::admin_settings::png;
 use crate::harness::{Client, Server};
 
 /// A page route: who gets what. Statuses for nobody, a stranger and a member; `None` where other journeys look.
@@ -18,11 +19,19 @@ const PAGES: &[PageRule] = &[
     PageRule("GET", "/signup", Some([200, 200, 200])),
     PageRule("POST", "/signup", Some([422, 422, 422])),
     PageRule("POST", "/logout", None),
+    // What a link that does not work is answered; `account_people` has those that do.
+    PageRule("GET", "/invite/{token}", Some([404, 404, 404])),
+    PageRule("POST", "/invite/{token}", Some([404, 404, 404])),
+    PageRule("GET", "/forgot", Some([200, 200, 200])),
+    PageRule("POST", "/forgot", Some([422, 422, 422])),
+    PageRule("GET", "/reset/{token}", Some([404, 404, 404])),
+    PageRule("POST", "/reset/{token}", Some([404, 404, 404])),
     PageRule("GET", "/setup/{token}", Some([404, 404, 404])),
     PageRule("POST", "/setup/{token}", Some([422, 422, 422])),
     PageRule("POST", "/setup", Some([422, 422, 422])),
     PageRule("GET", "/p/{slug}", Some([200, 200, 200])),
     PageRule("GET", "/p/{slug}/live", Some([200, 200, 200])),
+    PageRule("GET", "/p/{slug}/logo/{file}", Some([404, 404, 404])),
     PageRule("GET", "/live/sse?room=page:{slug}", Some([200, 200, 200])),
     PageRule("GET", "/live/sse?room=org:{org}", Some([401, 404, 200])),
     PageRule("GET", "/live/sse?room=service:{service}", Some([401, 404, 200])),
@@ -32,11 +41,23 @@ const PAGES: &[PageRule] = &[
     // Where there is no demonstration, nobody enters it.
     PageRule("POST", "/demo", Some([404, 404, 404])),
     PageRule("GET", "/organizations", Some([401, 200, 200])),
+    PageRule("POST", "/organizations", Some([401, 422, 422])),
     PageRule("GET", "/account", Some([401, 200, 200])),
     PageRule("POST", "/account/name", Some([401, 422, 422])),
     PageRule("POST", "/account/password", Some([401, 422, 422])),
     PageRule("POST", "/account/sessions/{session}/end", Some([401, 404, 404])),
     PageRule("POST", "/account/sessions/end-others", Some([401, 303, 303])),
+    // For the operator, who is none of these; `instance` is about them.
+    PageRule("GET", "/instance", Some([401, 404, 404])),
+    PageRule("GET", "/instance/organizations", Some([401, 404, 404])),
+    PageRule("POST", "/instance/organizations", Some([401, 404, 404])),
+    PageRule("GET", "/instance/organizations/{org}", Some([401, 404, 404])),
+    PageRule("POST", "/instance/organizations/{org}/suspend", Some([401, 404, 404])),
+    PageRule("POST", "/instance/organizations/{org}/resume", Some([401, 404, 404])),
+    PageRule("GET", "/instance/organizations/{org}/delete", Some([401, 404, 404])),
+    PageRule("POST", "/instance/organizations/{org}/delete", Some([401, 404, 404])),
+    PageRule("GET", "/instance/organizations/{org}/invitation", Some([401, 404, 404])),
+    PageRule("POST", "/instance/organizations/{org}/invitation/resend", Some([401, 404, 404])),
     PageRule("GET", "/styleguide", None),
     PageRule("GET", "/assets/{name}", Some([404, 404, 404])),
     PageRule("GET", "/api/docs", Some([200, 200, 200])),
@@ -90,6 +111,7 @@ async fn every_page_is_for_whom_it_is_for() {
             .replace("{service}", &service)
             .replace("{session}", "ses_00000000000000000000000000000001")
             .replace("{token}", "x")
+            .replace("{file}", "x.png")
             .replace("{name}", "x");
         for (caller, expected) in people.iter().zip(expected) {
             let status = match page.0 {
@@ -158,23 +180,60 @@ const OWN: &[OwnRule] = &[
     OwnRule("GET", "/o/{slug}/timeline.csv", Viewer, &[]),
     OwnRule("GET", "/o/{slug}/find", Viewer, &[]),
     OwnRule("POST", "/o/{slug}/preview", Viewer, &[("message", "**bold**")]),
+    OwnRule("GET", "/o/{slug}/team", Viewer, &[]),
+    OwnRule("GET", "/o/{slug}/team/invite", Admin, &[]),
+    OwnRule("POST", "/o/{slug}/team/invite", Admin, &[("email", "guest@example.com"), ("role", "viewer")]),
+    OwnRule("GET", "/o/{slug}/team/invitations/{invitation}", Admin, &[]),
+    OwnRule("POST", "/o/{slug}/team/invitations/{invitation}/resend", Admin, &[]),
+    OwnRule("POST", "/o/{slug}/team/invitations/{invitation}/revoke", Admin, &[]),
+    OwnRule("GET", "/o/{slug}/team/members/{member}", Viewer, &[]),
+    OwnRule("POST", "/o/{slug}/team/members/{member}", Admin, &[("role", "responder")]),
+    OwnRule("POST", "/o/{slug}/team/members/{member}/remove", Admin, &[]),
+    OwnRule("GET", "/o/{slug}/team/leave", Viewer, &[]),
+    OwnRule("POST", "/o/{slug}/team/leave", Viewer, &[]),
+    OwnRule("GET", "/o/{slug}/page", Editor, &[]),
+    OwnRule("POST", "/o/{slug}/page", Editor, &[("name", ""), ("slug", "adas-org"), ("description", ""), ("time_zone", "UTC")]),
+    // A file instead of fields.
+    OwnRule("POST", "/o/{slug}/page/logo", Editor, &[]),
+    OwnRule("POST", "/o/{slug}/page/logo/remove", Editor, &[]),
+    OwnRule("GET", "/o/{slug}/settings", Admin, &[]),
+    OwnRule("POST", "/o/{slug}/settings", Admin, &[("name", "Ada's Org"), ("slug", "adas-org")]),
+    OwnRule("GET", "/o/{slug}/settings/delete", Admin, &[]),
+    // The last, called by the admin at the very end.
+    OwnRule("POST", "/o/{slug}/settings/delete", Admin, &[("name", "Ada's Org")]),
 ];
+
+/// The form that sends a logo.
+fn logo() -> Vec<u8> {
+    let head = b"--x\r\nContent-Disposition: form-data; name=\"logo\"; filename=\"logo.png\"\r\n\r\n".as_slice();
+    [head, &png(8, 4), b"\r\n--x--\r\n"].concat()
+}
 
 impl OwnRule {
     async fn call(&self, caller: &Client, slug: &str, place: &Place) -> u16 {
         let mut path = self.1.replace("{slug}", slug);
-        for (name, id) in [("service", &place.service), ("group", &place.group), ("incident", &place.incident), ("update", &place.update)] {
+        for (name, id) in [
+            ("service", &place.service),
+            ("group", &place.group),
+            ("incident", &place.incident),
+            ("update", &place.update),
+            ("member", &place.member),
+            ("invitation", &place.invitation),
+        ] {
             path = path.replace(&format!("{{{name}}}"), id).replace(&format!("{{deleted_{name}}}"), id);
         }
         match self.0 {
             "GET" => caller.get(&path).await.status,
+            _ if path.ends_with("/logo") => {
+                caller.send("POST", &path, &[("content-type", "multipart/form-data; boundary=x")], logo()).await.status
+            }
             _ => caller.post_form(&path, self.3).await.status,
         }
     }
 
     /// What the route speaks of as it needs it: anew for each call, since a call may delete it.
-    async fn place(&self, admin: &Client) -> Place {
-        let place = Place::of(admin, admin).await;
+    async fn place(&self, server: &Server, admin: &Client) -> Place {
+        let place = Place::of(server, admin, admin, self.1).await;
         for (name, path) in [("service", "services"), ("group", "service-groups"), ("incident", "incidents")] {
             if self.1.contains(&format!("{{deleted_{name}}}")) {
                 let id =
@@ -197,13 +256,18 @@ async fn every_page_of_an_organization_asks_for_its_role_and_no_more() {
         (admin.make_member("viewer").await, "a viewer", Some(Viewer)),
         (admin.make_member("responder").await, "a responder", Some(Responder)),
         (admin.make_member("editor").await, "an editor", Some(Editor)),
-        (admin.clone(), "an admin", Some(Role::Admin)),
+        (admin.clone(), "an admin", Some(Admin)),
     ];
     let mut wrong = Vec::new();
     for rule in OWN {
         for (caller, who, role) in &people {
-            let place = rule.place(&admin).await;
-            let status = rule.call(caller, &admin.slug, &place).await;
+            let place = rule.place(&server, &admin).await;
+            // Who leaves is gone for the rules that follow.
+            let leaver = match role {
+                Some(role) if rule.0 == "POST" && rule.1.ends_with("/leave") => Some(admin.make_member(role.as_str()).await),
+                _ => None,
+            };
+            let status = rule.call(leaver.as_ref().unwrap_or(caller), &admin.slug, &place).await;
             let expected: &[u16] = match role {
                 None if caller.cookie().is_empty() => &[401],
                 None => &[404],
@@ -215,8 +279,8 @@ async fn every_page_of_an_organization_asks_for_its_role_and_no_more() {
             }
         }
         // Her own organization's pages do not open another's things to the stranger.
-        if rule.1.contains("service}") || rule.1.contains("group}") || rule.1.contains("incident}") {
-            let place = rule.place(&admin).await;
+        if ["service}", "group}", "incident}", "member}", "invitation}"].iter().any(|named| rule.1.contains(named)) {
+            let place = rule.place(&server, &admin).await;
             let status = rule.call(&eve, &eve.slug, &place).await;
             if status != 404 {
                 wrong.push(format!("{} {} with a stranger's id: {status}", rule.0, rule.1));
