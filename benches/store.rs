@@ -139,6 +139,7 @@ fn main() {
                 full_name: "Bench".into(),
                 organization_name: "Bench".into(),
                 setup_token: None,
+                invite_token: None,
             };
             let signed_in = app.sign_up(input, [127, 0, 0, 1].into(), Origin::default()).await.expect("sign-up works");
             let org = signed_in.profile.organizations[0].organization.id;
