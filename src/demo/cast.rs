@@ -83,7 +83,7 @@ const GROUPS: &[Shelf] = &[
     (
         "Data",
         &[
-            ("Managed Postgres", "Databases with automatic failover and point-in-time recovery."),
+            ("Managed Databases", "Relational databases with automatic failover and point-in-time recovery."),
             ("Object storage", "Files of any size. Kept three times, in different zones."),
             ("Search", "Full-text indexes over your data, usually up to date within seconds."),
         ],

@@ -173,7 +173,7 @@ const NO_DATABASE: &[Told] = &[
         0,
         Tomas,
         Investigating,
-        "Managed Postgres does not accept new connections. Connections that are open keep working. The console can't show databases.",
+        "Managed Databases do not accept new connections. Connections that are open keep working. The console can't show databases.",
     ),
     say(
         9,
@@ -270,7 +270,7 @@ pub(super) const PAST: &[Past] = &[
         minute: 12,
         story: Story {
             title: "Databases do not accept new connections",
-            affected: &[("Managed Postgres", Some(MajorOutage)), ("Console", Some(DegradedPerformance))],
+            affected: &[("Managed Databases", Some(MajorOutage)), ("Console", Some(DegradedPerformance))],
             told: NO_DATABASE,
         },
     },
