@@ -307,6 +307,22 @@ fn nobodys_password_is_reset_where_there_is_no_database() {
 }
 
 #[test]
+fn the_password_of_a_shared_database_is_shown_nowhere() {
+    let dir = desk();
+    std::fs::write(dir.path().join("store"), "postgres://ada:hunter2@db.example.com/status\n").unwrap();
+    let shown = allclear(dir.path(), &["config", "print"], &[("ALLCLEAR_STORE_FILE", "store"), ("ALLCLEAR_KEY_FILE", "shared/keys")]);
+    assert_eq!(shown.code, Some(0), "{}", shown.err);
+    assert!(shown.out.contains("postgres://ada:***@db.example.com/status") && !shown.out.contains("hunter2"), "{}", shown.out);
+    assert!(shown.out.contains("key_file = \"shared/keys\""), "{}", shown.out);
+
+    for (args, code) in [(&["config", "check"][..], 78), (&["config", "check", "--store", "postgres://ada:hunter2@/status"][..], 2)] {
+        let refused = allclear(dir.path(), args, &[("ALLCLEAR_STORE", "postgres://ada:hunter2@db.example.com")]);
+        assert_eq!(refused.code, Some(code), "{}", refused.err);
+        assert!(refused.err.contains("?sslmode=verify-full") && !refused.err.contains("hunter2"), "{}", refused.err);
+    }
+}
+
+#[test]
 fn a_mail_relay_is_checked_and_its_password_shown_nowhere() {
     let dir = desk();
     let from = ("ALLCLEAR_MAIL_FROM", "Allclear <status@example.com>");

@@ -20,6 +20,15 @@ pub(super) struct SettingFlags {
     #[arg(long, global = true, value_name = "DIRECTORY", value_hint = clap::ValueHint::DirPath)]
     data_dir: Option<String>,
 
+    /// Where the data is: redb:FILE, or postgres://… for several nodes, and then in ALLCLEAR_STORE_FILE rather than here if there is a
+    /// password in it, since everyone on the machine reads command lines [default: redb:<data directory>/allclear.redb]
+    #[arg(long, global = true, value_name = "PLACE")]
+    store: Option<String>,
+
+    /// The file with the keys that seal sessions and links; the same for all nodes [default: <data directory>/keys]
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    key_file: Option<String>,
+
     /// How browsers reach the server [default: from the listen address]
     #[arg(long, global = true, value_name = "URL")]
     base_url: Option<String>,
@@ -47,6 +56,10 @@ pub(super) struct SettingFlags {
     /// The most memory for the database's page cache [default: 1024]
     #[arg(long, global = true, value_name = "MIB")]
     cache_size_mib: Option<String>,
+
+    /// The most connections that this node opens to PostgreSQL [default: 16]
+    #[arg(long, global = true, value_name = "COUNT")]
+    store_connections: Option<String>,
 
     /// The most connections open at once [default: 16384]
     #[arg(long, global = true, value_name = "COUNT")]
@@ -84,6 +97,8 @@ impl From<SettingFlags> for Flags {
         let values = [
             (Key::Listen, flags.listen),
             (Key::DataDir, flags.data_dir),
+            (Key::Store, flags.store),
+            (Key::KeyFile, flags.key_file),
             (Key::BaseUrl, flags.base_url),
             (Key::Registration, flags.registration),
             (Key::HomePage, flags.home_page),
@@ -91,6 +106,7 @@ impl From<SettingFlags> for Flags {
             (Key::CorsOrigins, list(flags.cors_origins)),
             (Key::TrustedProxies, list(flags.trusted_proxies)),
             (Key::CacheSizeMib, flags.cache_size_mib),
+            (Key::StoreConnections, flags.store_connections),
             (Key::MaxConnections, flags.max_connections),
             (Key::SessionIdleDays, flags.session_idle_days),
             (Key::SessionAbsoluteDays, flags.session_absolute_days),

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_has_its_flag_but_the_bootstrap_and_what_may_hold_a_password() {
+    fn every_setting_has_its_flag_but_the_bootstrap_and_the_mail_relay() {
         let command = Cli::command();
         let flags: Vec<String> = command.get_arguments().filter_map(|arg| arg.get_long()).map(|long| format!("--{long}")).collect();
         for key in Key::ALL {

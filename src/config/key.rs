@@ -5,8 +5,12 @@
 pub enum Key {
     /// Where the server listens.
     Listen,
-    /// Where the database and the keys live.
+    /// Where everything is kept that has no place of its own.
     DataDir,
+    /// Where the data is kept.
+    Store,
+    /// The file with the keys that seal sessions and links.
+    KeyFile,
     /// How browsers reach the server.
     BaseUrl,
     /// Who may sign up.
@@ -21,6 +25,8 @@ pub enum Key {
     TrustedProxies,
     /// The database's page cache.
     CacheSizeMib,
+    /// The most connections to a shared database.
+    StoreConnections,
     /// The most open connections.
     MaxConnections,
     /// When an unused session ends.
@@ -60,9 +66,11 @@ pub(super) enum Kind {
 
 impl Key {
     /// Every setting, in the order that the example and `config print` show.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::Listen,
         Self::DataDir,
+        Self::Store,
+        Self::KeyFile,
         Self::BaseUrl,
         Self::Registration,
         Self::HomePage,
@@ -70,6 +78,7 @@ impl Key {
         Self::CorsOrigins,
         Self::TrustedProxies,
         Self::CacheSizeMib,
+        Self::StoreConnections,
         Self::MaxConnections,
         Self::SessionIdleDays,
         Self::SessionAbsoluteDays,
@@ -87,6 +96,8 @@ impl Key {
         match self {
             Self::Listen => "listen",
             Self::DataDir => "data_dir",
+            Self::Store => "store",
+            Self::KeyFile => "key_file",
             Self::BaseUrl => "base_url",
             Self::Registration => "registration",
             Self::HomePage => "home_page",
@@ -94,6 +105,7 @@ impl Key {
             Self::CorsOrigins => "cors_origins",
             Self::TrustedProxies => "trusted_proxies",
             Self::CacheSizeMib => "cache_size_mib",
+            Self::StoreConnections => "store_connections",
             Self::MaxConnections => "max_connections",
             Self::SessionIdleDays => "session_idle_days",
             Self::SessionAbsoluteDays => "session_absolute_days",
@@ -120,14 +132,16 @@ impl Key {
     pub(super) fn kind(self) -> Kind {
         match self {
             Self::CorsOrigins | Self::TrustedProxies => Kind::List,
-            Self::CacheSizeMib | Self::MaxConnections | Self::SessionIdleDays | Self::SessionAbsoluteDays => Kind::Number,
+            Self::CacheSizeMib | Self::StoreConnections | Self::MaxConnections | Self::SessionIdleDays | Self::SessionAbsoluteDays => {
+                Kind::Number
+            }
             Self::Demo => Kind::Switch,
             Self::BootstrapPassword => Kind::Secret,
             _ => Kind::Text,
         }
     }
 
-    /// What holds when nobody says anything. `None`: nothing, or (for the base URL) what another setting implies.
+    /// What holds when nobody says anything. `None`: nothing, or (for the base URL, the store and the keys) what another setting implies.
     pub(super) fn default_text(self) -> Option<&'static str> {
         match self {
             Self::Listen => Some("127.0.0.1:8080"),
@@ -136,13 +150,15 @@ impl Key {
             Self::FrontPage => Some("sign-in"),
             Self::CorsOrigins | Self::TrustedProxies => Some(""),
             Self::CacheSizeMib => Some("1024"),
+            Self::StoreConnections => Some("16"),
             Self::MaxConnections => Some("16384"),
             Self::SessionIdleDays => Some("14"),
             Self::SessionAbsoluteDays => Some("90"),
             Self::Log => Some("info"),
             Self::LogFormat => Some("text"),
             Self::Demo => Some("false"),
-            Self::BaseUrl | Self::HomePage | Self::SmtpUrl | Self::MailFrom | Self::BootstrapEmail | Self::BootstrapPassword => None,
+            Self::Store | Self::KeyFile | Self::BaseUrl | Self::HomePage => None,
+            Self::SmtpUrl | Self::MailFrom | Self::BootstrapEmail | Self::BootstrapPassword => None,
         }
     }
 

@@ -97,7 +97,7 @@ fn login_of(text: &str) -> Result<(String, String), InvalidSmtpUrl> {
 }
 
 /// The text without its percent-encoding (RFC 3986, 2.1); `None` for a broken escape, and where it comes to no text.
-fn decoded(text: &str) -> Option<String> {
+pub(super) fn decoded(text: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

@@ -17,6 +17,7 @@ mod print;
 mod problem;
 mod similar;
 mod sources;
+mod store;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -35,6 +36,7 @@ pub use mail::{Encryption, InvalidSmtpUrl, SmtpUrl};
 pub use problem::{Problem, Problems};
 use sources::Given;
 pub use sources::{Flags, Origin};
+pub use store::{InvalidStore, PostgresUrl, Roots, SslMode, StorePlace, Tls};
 
 /// The commented file that `config init` writes; every key is in it, with its default.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -104,8 +106,12 @@ impl LogFormat {
 pub struct Config {
     /// Where the server listens.
     pub listen: SocketAddr,
-    /// Where the database and the keys live.
+    /// Where everything is kept that has no place of its own: the store and the keys, unless they are named, and the control socket.
     pub data_dir: PathBuf,
+    /// Where the data is kept, if somebody said so; [`store_place`](Self::store_place) answers in any case.
+    pub store: Option<StorePlace>,
+    /// The file with the keys that seal sessions and links, if somebody said so; [`key_path`](Self::key_path) answers in any case.
+    pub key_file: Option<PathBuf>,
     /// How browsers reach the server; every link is built from it, never from a request.
     pub base_url: BaseUrl,
     /// Whether [`base_url`](Self::base_url) was derived from [`listen`](Self::listen) because nobody named one.
@@ -122,6 +128,8 @@ pub struct Config {
     pub trusted_proxies: Vec<String>,
     /// The most memory that the database's page cache may take, in MiB.
     pub cache_size_mib: usize,
+    /// The most connections that this node opens to a database that it shares; a store in a file has none.
+    pub store_connections: usize,
     /// The most connections that are open at once.
     pub max_connections: usize,
     /// After how many days without a request a session ends.
@@ -175,6 +183,16 @@ impl Config {
         base_url::reachable(self.listen)
     }
 
+    /// Where the data is kept: as it was said, else in a file in the data directory.
+    pub fn store_place(&self) -> StorePlace {
+        self.store.clone().unwrap_or_else(|| StorePlace::Redb(self.data_dir.join("allclear.redb")))
+    }
+
+    /// The file with the keys that seal sessions and links, the same for all nodes of a fleet: as it was said, else in the data directory.
+    pub fn key_path(&self) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| self.data_dir.join("keys"))
+    }
+
     /// [`cache_size_mib`](Self::cache_size_mib) in bytes.
     pub fn cache_size_bytes(&self) -> usize {
         self.cache_size_mib.saturating_mul(1024 * 1024)
@@ -214,6 +232,8 @@ fn resolve(given: &BTreeMap<Key, Given>, problems: &mut Problems) -> Option<Conf
     let mut reader = Reader { given, problems };
     let listen = reader.read(Key::Listen, values::listen);
     let data_dir = reader.read(Key::DataDir, values::data_dir);
+    let store = reader.read(Key::Store, values::store);
+    let key_file = reader.read(Key::KeyFile, values::key_file);
     let base_url = reader.read(Key::BaseUrl, values::base_url);
     let registration = reader.read(Key::Registration, values::registration);
     let home_page = reader.read(Key::HomePage, values::slug);
@@ -221,6 +241,7 @@ fn resolve(given: &BTreeMap<Key, Given>, problems: &mut Problems) -> Option<Conf
     let cors_origins = reader.read(Key::CorsOrigins, values::origins);
     let trusted_proxies = reader.read(Key::TrustedProxies, values::networks);
     let cache_size_mib = reader.read(Key::CacheSizeMib, |text| values::number::<usize>(text, 4, 1_048_576));
+    let store_connections = reader.read(Key::StoreConnections, |text| values::number::<usize>(text, 4, 500));
     let max_connections = reader.read(Key::MaxConnections, |text| values::number::<usize>(text, 16, 1_000_000));
     let session_idle_days = reader.read(Key::SessionIdleDays, |text| values::number::<u32>(text, 1, 365));
     let session_absolute_days = reader.read(Key::SessionAbsoluteDays, |text| values::number::<u32>(text, 1, 365));
@@ -260,6 +281,8 @@ fn resolve(given: &BTreeMap<Key, Given>, problems: &mut Problems) -> Option<Conf
     Some(Config {
         listen,
         data_dir: data_dir?,
+        store,
+        key_file,
         base_url_derived: base_url.is_none(),
         base_url: base_url.unwrap_or_else(|| BaseUrl::of_address(listen)),
         registration: registration?,
@@ -268,6 +291,7 @@ fn resolve(given: &BTreeMap<Key, Given>, problems: &mut Problems) -> Option<Conf
         cors_origins: cors_origins?,
         trusted_proxies: trusted_proxies?,
         cache_size_mib: cache_size_mib?,
+        store_connections: store_connections?,
         max_connections: max_connections?,
         session_idle_days: session_idle_days?,
         session_absolute_days: session_absolute_days?,

@@ -20,6 +20,8 @@ pub(super) fn print(loaded: &Loaded) -> String {
         };
         let source = match key {
             Key::BaseUrl if loaded.config.base_url_derived => "from listen".to_owned(),
+            Key::Store if loaded.config.store.is_none() => "from data_dir".to_owned(),
+            Key::KeyFile if loaded.config.key_file.is_none() => "from data_dir".to_owned(),
             _ => loaded.origin(key).source(key),
         };
         // Writing to a String can't fail.
@@ -41,6 +43,9 @@ fn value(config: &Config, key: Key) -> Shown {
     match key {
         Key::Listen => text(&config.listen.to_string()),
         Key::DataDir => text(&config.data_dir.to_string_lossy()),
+        // A password in it is shown as one that is refused: left out, the line would make of this file one that begins an empty store.
+        Key::Store => text(&config.store_place().to_string()),
+        Key::KeyFile => text(&config.key_path().to_string_lossy()),
         Key::BaseUrl => text(&config.base_url.to_string()),
         Key::Registration => text(config.registration.as_str()),
         Key::HomePage => config.home_page.as_deref().map_or(Shown::Unset, text),
@@ -48,6 +53,7 @@ fn value(config: &Config, key: Key) -> Shown {
         Key::CorsOrigins => list(&config.cors_origins),
         Key::TrustedProxies => list(&config.trusted_proxies),
         Key::CacheSizeMib => number(config.cache_size_mib),
+        Key::StoreConnections => number(config.store_connections),
         Key::MaxConnections => number(config.max_connections),
         Key::SessionIdleDays => Shown::Value(Value::from(config.session_idle_days)),
         Key::SessionAbsoluteDays => Shown::Value(Value::from(config.session_absolute_days)),

@@ -142,11 +142,11 @@ impl Variable {
     fn named(name: &str) -> Option<Self> {
         // A variable has one spelling; `ALLCLEAR_listen` is not it.
         let key_of = |name: &str| Key::from_name(&name.to_lowercase()).filter(|_| !name.contains(char::is_lowercase));
-        match name.strip_suffix("_FILE") {
-            _ if name == "CONFIG" => Some(Self::Config),
-            Some(stem) => key_of(stem).map(Self::File),
-            None => key_of(name).map(Self::Value),
+        if name == "CONFIG" {
+            return Some(Self::Config);
         }
+        // The whole name first: a setting's own may end like the suffix (`key_file`).
+        key_of(name).map(Self::Value).or_else(|| name.strip_suffix("_FILE").and_then(key_of).map(Self::File))
     }
 }
 
@@ -170,9 +170,12 @@ fn made_by_kubernetes(name: &str, value: &OsStr) -> bool {
 }
 
 fn unknown(name: &str) -> String {
+    let known = || Key::ALL.into_iter().map(|key| key.name().to_uppercase()).chain(["CONFIG".to_owned()]);
+    if let Some(near) = similar::nearest(&name.to_uppercase(), known().filter(|name| name.ends_with("_FILE"))) {
+        return format!("no such setting; did you mean ALLCLEAR_{near}?");
+    }
     let (stem, suffix) = name.strip_suffix("_FILE").map_or((name, ""), |stem| (stem, "_FILE"));
-    let known = Key::ALL.into_iter().map(|key| key.name().to_uppercase()).chain(["CONFIG".to_owned()]);
-    match similar::nearest(&stem.to_uppercase(), known) {
+    match similar::nearest(&stem.to_uppercase(), known()) {
         Some(near) if near == "CONFIG" => "no such setting; did you mean ALLCLEAR_CONFIG?".to_owned(),
         Some(near) => format!("no such setting; did you mean ALLCLEAR_{near}{suffix}?"),
         None => "no such setting; `allclear config print` lists them all".to_owned(),

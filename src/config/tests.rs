@@ -65,7 +65,8 @@ fn nothing_said_is_the_default() {
     assert_eq!(config.base_url.to_string(), "http://127.0.0.1:8080");
     assert_eq!(config.registration, Registration::Invite);
     assert_eq!((config.home_page, config.cors_origins.len(), config.trusted_proxies.len()), (None, 0, 0));
-    assert_eq!((config.cache_size_mib, config.max_connections), (1024, 16_384));
+    assert_eq!((config.cache_size_mib, config.store_connections, config.max_connections), (1024, 16, 16_384));
+    assert!(config.store.is_none() && config.key_file.is_none());
     assert_eq!((config.session_idle_days, config.session_absolute_days), (14, 90));
     assert_eq!((config.log.as_str(), config.log_format), ("info", LogFormat::Text));
     assert_eq!((config.front_page, config.demo), (FrontPage::SignIn, false));
@@ -156,6 +157,10 @@ fn impossible_values_are_refused_by_name() {
         (Key::Listen, "8080"),
         (Key::Listen, "localhost:8080"),
         (Key::DataDir, " "),
+        (Key::Store, "./data"),
+        (Key::Store, "redb:"),
+        (Key::Store, "postgres://db.example.com"),
+        (Key::KeyFile, " "),
         (Key::BaseUrl, "status.example.com"),
         (Key::Registration, "Open"),
         (Key::HomePage, "/p/acme"),
@@ -167,6 +172,8 @@ fn impossible_values_are_refused_by_name() {
         (Key::TrustedProxies, "10.0.0.1/8"),
         (Key::CacheSizeMib, "0"),
         (Key::CacheSizeMib, "1GiB"),
+        (Key::StoreConnections, "3"),
+        (Key::StoreConnections, "501"),
         (Key::MaxConnections, "-1"),
         (Key::SessionIdleDays, "0"),
         (Key::SessionIdleDays, "91"),
@@ -233,6 +240,7 @@ fn unknown_variables_are_refused_and_others_left_alone() {
         .env("ALLCLEAR_BASEURL", "x")
         .env("ALLCLEAR_CONFG", "x")
         .env("ALLCLEAR_DATA_DIRS_FILE", "x")
+        .env("ALLCLEAR_KEYS_FILE", "x")
         .env("ALLCLEAR_listen", "x")
         .env("ALLCLEARLY", "x")
         .env("PATH", "x")
@@ -244,6 +252,7 @@ fn unknown_variables_are_refused_and_others_left_alone() {
             "ALLCLEAR_BASEURL: no such setting; did you mean ALLCLEAR_BASE_URL?",
             "ALLCLEAR_CONFG: no such setting; did you mean ALLCLEAR_CONFIG?",
             "ALLCLEAR_DATA_DIRS_FILE: no such setting; did you mean ALLCLEAR_DATA_DIR_FILE?",
+            "ALLCLEAR_KEYS_FILE: no such setting; did you mean ALLCLEAR_KEY_FILE?",
             "ALLCLEAR_LISTEN_PORT: no such setting; `allclear config print` lists them all",
             "ALLCLEAR_listen: no such setting; did you mean ALLCLEAR_LISTEN?",
         ]
@@ -324,6 +333,80 @@ fn a_relay_and_a_sender_come_together_and_the_relays_password_is_never_shown() {
         let refusal = desk.refusal();
         assert_eq!(refusal.len(), 1, "{refusal:?}");
         assert!(refusal[0].contains(missing) && !refusal[0].contains("hunter2"), "{refusal:?}");
+    }
+}
+
+#[test]
+fn store_and_keys_are_in_the_data_directory_unless_they_have_a_place_of_their_own() {
+    let nothing_said = Desk::new().flag(Key::DataDir, "/srv/status").load().unwrap();
+    assert_eq!(nothing_said.config.store_place(), StorePlace::Redb("/srv/status/allclear.redb".into()));
+    assert_eq!(nothing_said.config.key_path(), Path::new("/srv/status/keys"));
+    let shown = nothing_said.print();
+    for line in ["store = \"redb:/srv/status/allclear.redb\" ", "key_file = \"/srv/status/keys\" "] {
+        assert!(shown.lines().any(|shown| shown.starts_with(line) && shown.ends_with("# from data_dir")), "{line}: {shown}");
+    }
+
+    let named = Desk::new().toml("store = \"redb:a.redb\"\nkey_file = \"b\"\nstore_connections = 40").load().unwrap();
+    assert_eq!(named.config.store_place().redb_path(), Some(Path::new("a.redb")));
+    assert_eq!((named.config.key_path().as_path(), named.config.store_connections), (Path::new("b"), 40));
+    let again = Desk::new().toml(&named.print()).load().unwrap().config;
+    assert_eq!((again.store, again.key_file, again.store_connections), (named.config.store, named.config.key_file, 40));
+}
+
+#[test]
+fn the_key_file_is_what_its_variable_says_and_not_what_stands_in_that_file() {
+    let desk = Desk::new();
+    let keys = desk.file("keys", "session 00");
+    let loaded = desk.env("ALLCLEAR_KEY_FILE", &keys).load().unwrap();
+    assert_eq!((loaded.config.key_path(), loaded.origin(Key::KeyFile)), (keys, &Origin::Variable));
+
+    let loaded = Desk::new().env_file("ALLCLEAR_KEY_FILE_FILE", "/srv/keys\n").load().unwrap();
+    assert_eq!((loaded.config.key_path().as_path(), loaded.origin(Key::KeyFile)), (Path::new("/srv/keys"), &Origin::VariableFile));
+}
+
+#[test]
+fn a_shared_database_is_named_by_a_url_whose_password_is_never_shown() {
+    const URL: &str = "postgres://ada:hunter2@db.example.com:6432/status?sslmode=require";
+    const SHOWN: &str = "store = \"postgres://ada:***@db.example.com:6432/status?sslmode=require\" ";
+    let in_file = || Desk::new().toml(&format!("store = \"{URL}\""));
+    let in_secret = || Desk::new().env_file("ALLCLEAR_STORE_FILE", &format!("{URL}\n"));
+    for (desk, source) in [
+        (in_file(), "line 1"),
+        (Desk::new().env("ALLCLEAR_STORE", URL), "ALLCLEAR_STORE"),
+        (Desk::new().flag(Key::Store, URL), "--store"),
+        (in_secret(), "ALLCLEAR_STORE_FILE"),
+    ] {
+        let loaded = desk.load().unwrap();
+        let Some(StorePlace::Postgres(url)) = &loaded.config.store else { panic!("{:?}", loaded.config.store) };
+        assert_eq!((url.config().get_password(), url.tls().mode), (Some(&b"hunter2"[..]), SslMode::Require));
+        assert_eq!(loaded.config.store_place().redb_path(), None);
+        let shown = loaded.print();
+        assert!(shown.lines().any(|line| line.starts_with(SHOWN) && line.ends_with(source)), "{shown}");
+        for shown in [shown, format!("{loaded:?}")] {
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+    }
+
+    // What is shown can be used along with the secret, and is refused without it rather than taken for another store.
+    let printed = in_secret().load().unwrap().print();
+    let with_secret = in_secret().toml(&printed).load().unwrap();
+    assert_eq!(with_secret.origin(Key::Store), &Origin::VariableFile);
+    let without = Desk::new().toml(&printed).refusal();
+    assert!(
+        without.len() == 1 && without[0].starts_with("store (in config.toml line 3): ") && without[0].contains("hidden"),
+        "{without:?}"
+    );
+
+    for (text, says) in [
+        ("postgres://ada:hunter2@db.example.com", "names no database"),
+        ("postgres://ada:hunter2@db.example.com/status?sslmode=hunter2", "verify-full"),
+        ("postgres://ada:hunter2/@db.example.com/status", "%2F"),
+        ("ada:hunter2@db.example.com/status", "redb:/var/lib/allclear/allclear.redb"),
+    ] {
+        for desk in [Desk::new().env("ALLCLEAR_STORE", text), Desk::new().toml(&format!("store = \"{text}\""))] {
+            let refusal = desk.refusal();
+            assert!(refusal.len() == 1 && refusal[0].contains(says) && !refusal[0].contains("hunter2"), "{refusal:?}");
+        }
     }
 }
 

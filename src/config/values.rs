@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
-use super::{BaseUrl, FrontPage, LogFormat, Registration, SmtpUrl, sender};
+use super::{BaseUrl, FrontPage, LogFormat, Registration, SmtpUrl, StorePlace, sender};
 
 type Parsed<T> = Result<T, String>;
 
@@ -21,6 +21,20 @@ pub(super) fn listen(text: &str) -> Parsed<SocketAddr> {
 
 pub(super) fn data_dir(text: &str) -> Parsed<PathBuf> {
     if text.trim().is_empty() { Err("is empty; name a directory such as ./data".to_owned()) } else { Ok(text.into()) }
+}
+
+/// Says what is wrong without the text: it may hold a password.
+pub(super) fn store(text: &str) -> Parsed<StorePlace> {
+    text.parse::<StorePlace>().map_err(|error| {
+        format!(
+            "is no place for the data: {error}; write such as redb:/var/lib/allclear/allclear.redb, or \
+             postgres://user:password@db.example.com/allclear?sslmode=verify-full"
+        )
+    })
+}
+
+pub(super) fn key_file(text: &str) -> Parsed<PathBuf> {
+    if text.trim().is_empty() { Err("is empty; name a file such as ./data/keys".to_owned()) } else { Ok(text.into()) }
 }
 
 pub(super) fn base_url(text: &str) -> Parsed<BaseUrl> {
