@@ -3,9 +3,9 @@
 //! The key is picked by purpose and key id from a fixed set, never by what a token asks for beyond that; issuer, audience and time are always set and
 //! always checked, against our clock. Every refusal is the same.
 
+mod file;
+
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -71,26 +71,19 @@ impl Keys {
         Self(Purpose::ALL.iter().filter_map(|purpose| Self::entry(*purpose, &secret::<32>())).collect())
     }
 
-    /// The keys in this file; made, with mode 0600, when missing. A line is `<purpose> <64 hexadecimal digits>`. A file of an earlier program gets
-    /// the lines that it lacks.
+    /// The keys in this file; made, with mode 0600, when missing. A line is `<purpose> <64 hexadecimal digits>`. A file of an earlier
+    /// program gets the lines that it lacks. One that is complete is read and nothing else, so that it may be mounted for reading alone.
+    ///
+    /// Several nodes that share the file may start at once: all come out with the same keys.
     ///
     /// # Errors
     /// A sentence for the operator.
     pub fn load(path: &Path) -> Result<Self, String> {
-        let mut text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(format!("{} can't be read: {error}", path.display())),
+        let text = match file::read(path)? {
+            Some(text) => text,
+            None => file::make(path, &lines(&Purpose::ALL))?,
         };
-        let line_of = |text: &str, purpose: Purpose| {
-            text.lines().find_map(|line| line.strip_prefix(purpose.name())?.strip_prefix(' ').map(str::to_owned))
-        };
-        let missing: Vec<_> = Purpose::ALL.into_iter().filter(|purpose| line_of(&text, *purpose).is_none()).collect();
-        // One that lacks those of the first program is no older file but a broken one.
-        let is_older = Purpose::FIRST.iter().all(|purpose| !missing.contains(purpose));
-        if !missing.is_empty() && (text.is_empty() || is_older) {
-            text = write(path, text, &missing)?;
-        }
+        let text = if lacking(&text).is_empty() { text } else { file::complete(path, |text| lines(&lacking(text)))? };
         let mut keys = Vec::new();
         for purpose in Purpose::ALL {
             let line = line_of(&text, purpose);
@@ -106,15 +99,16 @@ impl Keys {
         Ok(Self(keys))
     }
 
+    /// The id of each purpose's key, by the purpose's name: what nodes compare to find out that they seal with the same keys.
+    ///
+    /// An id is a part of the key's hash. It stands in the open in each token, too, and tells nothing of the key.
+    pub fn prints(&self) -> Vec<(&'static str, String)> {
+        self.0.iter().map(|(purpose, kid, _)| (purpose.name(), kid.clone())).collect()
+    }
+
     fn entry(purpose: Purpose, bytes: &[u8; 32]) -> Option<(Purpose, String, SymmetricKey<V4>)> {
         use sha2::{Digest, Sha256};
-        let kid = Sha256::new().chain_update(b"allclear key id").chain_update(bytes).finalize()[..6].iter().fold(
-            String::new(),
-            |mut kid, byte| {
-                let _ = write!(kid, "{byte:02x}");
-                kid
-            },
-        );
+        let kid = hex(&Sha256::new().chain_update(b"allclear key id").chain_update(bytes).finalize()[..6]);
         Some((purpose, kid, SymmetricKey::<V4>::from(bytes).ok()?))
     }
 
@@ -159,24 +153,29 @@ impl Keys {
     }
 }
 
-/// Writes what is there and new keys for these purposes beside the final name and renames them into place, so that a crash leaves all as it was or
-/// all as it will be.
-fn write(path: &Path, there: String, missing: &[Purpose]) -> Result<String, String> {
-    let failed = |error: std::io::Error| format!("{} can't be written: {error}", path.display());
-    let there = if there.is_empty() || there.ends_with('\n') { there } else { there + "\n" };
-    let text = missing.iter().fold(there, |mut text, purpose| {
-        let _ = writeln!(text, "{} {}", purpose.name(), secret::<32>().iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+/// What stands behind a purpose's name in a file of keys.
+fn line_of(text: &str, purpose: Purpose) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix(purpose.name())?.strip_prefix(' '))
+}
+
+/// The purposes that a file of an earlier program has no key for. One that lacks those of the first program is no older file but a broken
+/// one, and gets nothing.
+fn lacking(text: &str) -> Vec<Purpose> {
+    let missing: Vec<_> = Purpose::ALL.into_iter().filter(|purpose| line_of(text, *purpose).is_none()).collect();
+    let is_older = Purpose::FIRST.iter().all(|purpose| !missing.contains(purpose));
+    if text.is_empty() || is_older { missing } else { Vec::new() }
+}
+
+/// New keys for these purposes, as lines of a file.
+fn lines(purposes: &[Purpose]) -> String {
+    purposes.iter().fold(String::new(), |mut text, purpose| {
+        let _ = writeln!(text, "{} {}", purpose.name(), hex(&secret::<32>()));
         text
-    });
-    let draft = path.with_extension("new");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-    std::fs::rename(&draft, path).map_err(failed)?;
-    // Without this a power cut could take the keys from a store that has kept everything.
-    if let Some(folder) = path.parent() {
-        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
-    }
-    Ok(text)
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn unhex(hex: &str) -> Option<[u8; 32]> {
@@ -229,6 +228,91 @@ mod tests {
             assert!(Keys::load(&path).is_err(), "{broken}");
             assert_eq!(std::fs::read_to_string(&path).unwrap().lines().next(), broken.lines().next(), "nothing that is there is lost");
         }
+    }
+
+    #[test]
+    fn of_many_who_look_for_keys_at_once_all_find_the_same() {
+        const MANY: usize = 16;
+        let now = Timestamp::from_millis(0);
+        for older in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("shared").join("keys");
+            if older {
+                Keys::load(&path).unwrap();
+                let lines: Vec<String> = std::fs::read_to_string(&path).unwrap().lines().take(2).map(str::to_owned).collect();
+                std::fs::write(&path, lines.join("\n")).unwrap();
+            }
+
+            let start = std::sync::Barrier::new(MANY);
+            let all: Vec<Keys> = std::thread::scope(|scope| {
+                let (start, path) = (&start, &path);
+                let load = move || {
+                    start.wait();
+                    Keys::load(path).unwrap()
+                };
+                let threads: Vec<_> = (0..MANY).map(|_| scope.spawn(load)).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+
+            for purpose in Purpose::ALL {
+                let token = all[0].seal(purpose, "x", now, HOUR).unwrap();
+                for keys in &all {
+                    assert_eq!(keys.open(purpose, &token, now).as_deref(), Some("x"), "older: {older}");
+                }
+            }
+            assert!(all.iter().all(|keys| keys.prints() == all[0].prints()));
+            let left: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(left, ["keys"], "no drafts");
+        }
+    }
+
+    #[test]
+    fn keys_that_too_many_may_read_or_write_are_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        Keys::load(&path).unwrap();
+        for (mode, fine) in [(0o600, true), (0o400, true), (0o440, true), (0o640, true), (0o644, false), (0o602, false), (0o660, false)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            match Keys::load(&path) {
+                Ok(_) => assert!(fine, "{mode:o} was taken"),
+                Err(says) => assert!(!fine && says.contains("chmod 600"), "{mode:o}: {says}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_complete_file_is_read_and_nothing_else() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        let made = Keys::load(&path).unwrap();
+        let allow = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        allow(&path, 0o440);
+        allow(folder.path(), 0o500);
+        let state = || {
+            let (file, folder) = (std::fs::metadata(&path).unwrap(), std::fs::metadata(folder.path()).unwrap());
+            (file.ino(), file.mode(), file.modified().unwrap(), folder.modified().unwrap())
+        };
+        let before = state();
+
+        let read = Keys::load(&path).unwrap();
+
+        assert_eq!((read.prints(), state()), (made.prints(), before));
+        allow(folder.path(), 0o700);
+    }
+
+    #[test]
+    fn prints_tell_keys_apart_and_stand_in_the_open_in_tokens() {
+        let (keys, others) = (Keys::ephemeral(), Keys::ephemeral());
+        let (prints, foreign) = (keys.prints(), others.prints());
+        assert_eq!(prints.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["session", "setup", "invitation", "reset"]);
+        assert!(prints.iter().zip(&foreign).all(|(ours, theirs)| ours != theirs));
+        let token = keys.seal(Purpose::Session, "x", Timestamp::from_millis(0), HOUR).unwrap();
+        assert_eq!(
+            UntrustedToken::<pasetors::token::Local, V4>::try_from(token.as_str()).unwrap().untrusted_footer(),
+            prints[0].1.as_bytes()
+        );
     }
 
     #[test]
