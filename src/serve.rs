@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -159,9 +159,10 @@ type Opened = (Store, Keys, mpsc::UnboundedReceiver<Committed>);
 fn open(config: &Config) -> Result<Opened, StartError> {
     let folder = config.data_dir.as_path();
     make(folder).map_err(|error| StartError::DataDir { path: folder.display().to_string(), error })?;
-    // The store first: it is locked, so that of two who start at once only one makes keys.
-    let (store, news) = Store::open(&database(config), config.cache_size_bytes())?;
-    let keys = Keys::load(&folder.join("keys")).map_err(StartError::Keys)?;
+    let place = config.store_place();
+    let file = place.redb_path().ok_or_else(|| failed(format!("{place} is no file, and nothing else can be opened yet")))?;
+    let (store, news) = Store::open(file, config.cache_size_bytes())?;
+    let keys = Keys::load(&config.key_path()).map_err(StartError::Keys)?;
     Ok((store, keys, news))
 }
 
@@ -174,11 +175,6 @@ pub(crate) fn open_app(config: &Config) -> Result<App, StartError> {
     // Nobody follows what a command commits: followers begin with the state that they find.
     let (store, keys, _) = open(config)?;
     Ok(App::new(store, Clock::system(), IdSource::system(), keys, settings))
-}
-
-/// The file that holds everything but the keys.
-pub(crate) fn database(config: &Config) -> PathBuf {
-    config.data_dir.join("allclear.redb")
 }
 
 /// Makes the data directory, for its owner alone. One that exists is left as its owner has it.

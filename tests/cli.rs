@@ -210,12 +210,18 @@ struct Serving {
 impl Serving {
     /// Starts one in `dir` that has an operator, `ada@example.com`, and waits until it listens.
     fn start(dir: &Path) -> Self {
+        Self::start_with(dir, &[])
+    }
+
+    /// The same, told more by its environment.
+    fn start_with(dir: &Path, env: &[(&str, &str)]) -> Self {
         std::fs::write(dir.join("password"), "tangerine-otter-plinth").unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_allclear"))
             .args(["--listen", "127.0.0.1:0"])
             .current_dir(dir)
             .env_clear()
             .envs([("ALLCLEAR_BOOTSTRAP_EMAIL", "ada@example.com"), ("ALLCLEAR_BOOTSTRAP_PASSWORD_FILE", "password")])
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -301,6 +307,9 @@ fn nobodys_password_is_reset_where_there_is_no_database() {
     let ran = allclear(dir.path(), &["user", "reset-password", "ada@example.com"], &[]);
     assert_eq!(ran.code, Some(1));
     assert!(ran.err.contains("no database in ./data") && ran.err.contains("--data-dir"), "{}", ran.err);
+    let elsewhere = allclear(dir.path(), &["user", "reset-password", "ada@example.com", "--store", "redb:other/status.redb"], &[]);
+    assert_eq!(elsewhere.code, Some(1));
+    assert!(elsewhere.err.contains("no database at other/status.redb") && elsewhere.err.contains("--store"), "{}", elsewhere.err);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was made");
     assert_eq!(allclear(dir.path(), &["user", "reset-password", "ada@example.com", "--demo"], &[]).code, Some(1));
     assert_eq!(allclear(dir.path(), &["user"], &[]).code, Some(2));
@@ -320,6 +329,22 @@ fn the_password_of_a_shared_database_is_shown_nowhere() {
         assert_eq!(refused.code, Some(code), "{}", refused.err);
         assert!(refused.err.contains("?sslmode=verify-full") && !refused.err.contains("hunter2"), "{}", refused.err);
     }
+}
+
+#[test]
+fn store_and_keys_are_kept_where_they_are_said_to_be() {
+    let dir = desk();
+    std::fs::create_dir(dir.path().join("elsewhere")).unwrap();
+    let env = [("ALLCLEAR_STORE", "redb:elsewhere/status.redb"), ("ALLCLEAR_KEY_FILE", "shared/secrets/keys")];
+    assert_eq!(Serving::start_with(dir.path(), &env).stop(), Some(0));
+
+    for made in ["elsewhere/status.redb", "shared/secrets/keys"] {
+        assert!(dir.path().join(made).is_file(), "{made} is missing");
+    }
+    let beside: Vec<_> = std::fs::read_dir(dir.path().join("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(beside.is_empty(), "{beside:?}");
+    let reset = allclear(dir.path(), &["user", "reset-password", "ada@example.com"], &env);
+    assert_eq!(reset.code, Some(0), "{}", reset.err);
 }
 
 #[test]

@@ -40,11 +40,16 @@ pub(super) fn run(args: Args, config: &Config) -> Exit {
     }
 }
 
-/// Opens the store as a server would, since none has it.
+/// Opens the store as a server would, since none has it, or since it is one that many may have.
 fn without_server(config: &Config, request: &Request) -> Exit {
-    // Opening would make an empty one, which holds nobody.
-    if !serve::database(config).is_file() {
-        complain(&format!("there is no database in {}; name its directory with --data-dir", config.data_dir.display()));
+    let place = config.store_place();
+    let file = place.redb_path();
+    // Opening would make an empty one, which holds nobody. Where there is no file, it is the database that knows whether it is empty.
+    if let Some(file) = file.filter(|file| !file.is_file()) {
+        complain(&match config.store {
+            None => format!("there is no database in {}; name its directory with --data-dir", config.data_dir.display()),
+            Some(_) => format!("there is no database at {}; name it with --store", file.display()),
+        });
         return Exit::Failed;
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -63,7 +68,11 @@ fn without_server(config: &Config, request: &Request) -> Exit {
     };
     let reply = runtime.block_on(control::carry_out(&app, request));
     app.close();
-    show(&reply, "No server runs on this data now; the link works once one does.\n")
+    let note = match file {
+        Some(_) => "No server runs on this data now; the link works once one does.\n",
+        None => "No server runs with this data directory now; the link works at every node on the same database.\n",
+    };
+    show(&reply, note)
 }
 
 fn show(reply: &Reply, note: &str) -> Exit {
