@@ -69,7 +69,7 @@ impl StartError {
     /// The process's exit code, after `sysexits.h`: 75 when trying again later may help, 78 when the configuration must change, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            StartError::Store(OpenError::InUse(_)) | StartError::Listen { .. } => 75,
+            StartError::Store(OpenError::InUse(_) | OpenError::Away { .. }) | StartError::Listen { .. } => 75,
             StartError::Store(OpenError::Newer { .. }) | StartError::Keys(_) | StartError::Mail(_) | StartError::Bootstrap(_) => 78,
             StartError::DataDir { .. } | StartError::Store(OpenError::Failed { .. }) | StartError::Failed(_) => 1,
         }
@@ -104,6 +104,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         };
         let (config, listener) = listen(config)?;
         let app = App::new(store, Clock::system(), IdSource::system(), keys, settings(&config)?);
+        app.agree_on_keys().await.map_err(|error| strange_keys(&config, &error))?;
         if let (Some(email), Some(password)) = (&config.bootstrap_email, &config.bootstrap_password) {
             let made = app.bootstrap(email, password.expose_secret().to_owned()).await.map_err(StartError::Bootstrap)?;
             if made {
@@ -127,6 +128,18 @@ pub async fn run(config: Config) -> Result<(), StartError> {
 
 fn failed(error: impl std::fmt::Display) -> StartError {
     StartError::Failed(error.to_string())
+}
+
+fn strange_keys(config: &Config, error: &Error) -> StartError {
+    match error {
+        Error::Conflict(which) => StartError::Keys(format!(
+            "the keys in {} are not those of the other nodes on {} ({which}): give every node the same file with --key-file, or, if the old one is lost, \
+             stop all nodes and run `allclear store adopt-keys` with the file that they shall have; everyone then has to sign in again",
+            config.key_path().display(),
+            config.store_place()
+        )),
+        other => failed(other),
+    }
 }
 
 /// Takes the address, and with it the base URL where nobody named one.
@@ -159,9 +172,7 @@ type Opened = (Store, Keys, mpsc::UnboundedReceiver<Committed>);
 fn open(config: &Config) -> Result<Opened, StartError> {
     let folder = config.data_dir.as_path();
     make(folder).map_err(|error| StartError::DataDir { path: folder.display().to_string(), error })?;
-    let place = config.store_place();
-    let file = place.redb_path().ok_or_else(|| failed(format!("{place} is no file, and nothing else can be opened yet")))?;
-    let (store, news) = Store::open(file, config.cache_size_bytes())?;
+    let (store, news) = Store::open_place(&config.store_place(), config.cache_size_bytes(), config.store_connections)?;
     let keys = Keys::load(&config.key_path()).map_err(StartError::Keys)?;
     Ok((store, keys, news))
 }

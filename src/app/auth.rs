@@ -163,7 +163,7 @@ impl App {
             Door::Open | Door::Setup => self.0.ids.next(self.0.clock.now()),
         };
         let by_invitation = matches!(door, Door::Invitation(_));
-        let signed_up = self.system_change(Actor::System("sign-up"), move |tx| {
+        let signed_up = self.system_change_with(Actor::System("sign-up"), org, move |tx| {
             let earlier = tx.writes_so_far();
             let (user, change) = account::sign_up(tx, org, parsed, hash, &door)?;
             let actor = Actor::User { id: user.id, session: None, name: user.full_name.clone() }.describe();

@@ -23,13 +23,13 @@ use crate::domain::answered::Once;
 use crate::domain::organization::OrgId;
 use crate::domain::public::Public;
 use crate::domain::session::Lifetime;
-use crate::domain::{organization, public_event};
+use crate::domain::{keyring, organization, public_event};
 use crate::error::{Error, Result};
 use crate::event::{Change, Event};
 use crate::id::IdSource;
 use crate::mail::Mailer;
 use crate::store::{
-    Answer, Base, Committed, Context, LogEntry, LogKind, OrgTx, OrgView, Outcome, Reads, Run, Store, SystemTx, SystemView, WideTx,
+    Answer, Base, Committed, Context, Locks, LogEntry, LogKind, OrgTx, OrgView, Outcome, Reads, Run, Store, SystemTx, SystemView, WideTx,
     WriteSet, unavailable,
 };
 use crate::throttle::Throttle;
@@ -128,6 +128,20 @@ impl App {
         self.0.settings.mail.is_on()
     }
 
+    /// Whether other processes work on the same data.
+    pub fn is_shared(&self) -> bool {
+        self.0.store.is_shared()
+    }
+
+    /// That this process seals with the same keys as all others on the same data. Where there are no others its keys count, whatever they were.
+    ///
+    /// # Errors
+    /// `Conflict`, naming those that differ; what the store says.
+    pub async fn agree_on_keys(&self) -> Result<()> {
+        let (prints, replace) = (self.0.keys.prints(), !self.is_shared());
+        self.system_change(Actor::System("keys"), move |tx| keyring::agree(tx, &prints, replace)).await
+    }
+
     /// The log's epoch, the first half of every event's id.
     pub fn epoch(&self) -> &str {
         self.0.store.epoch()
@@ -158,7 +172,7 @@ impl App {
         T: Send + 'static,
     {
         let app = self.clone();
-        self.command(move |base, writes| {
+        self.command(Locks::Org(org), move |base, writes| {
             let described = actor.describe();
             let mut tx = app.open(base, writes, &actor, &described, org)?;
             let change = op(&mut tx)?;
@@ -184,7 +198,7 @@ impl App {
         T: Serialize + DeserializeOwned + Send + 'static,
     {
         let app = self.clone();
-        self.command(move |base, writes| {
+        self.command(Locks::Org(org), move |base, writes| {
             let described = actor.describe();
             let mut tx = app.open(base, writes, &actor, &described, org)?;
             if let Some(answer) = once.as_ref().map(|once| once.earlier(&tx)).transpose()?.flatten() {
@@ -215,7 +229,7 @@ impl App {
         T: Send + 'static,
     {
         let app = self.clone();
-        self.command(move |base, writes| {
+        self.command(Locks::Both(org), move |base, writes| {
             let described = actor.describe();
             let mut tx = app.open_wide(base, writes, &actor, &described, org)?;
             let change = op(&mut tx)?;
@@ -241,7 +255,7 @@ impl App {
         T: Serialize + DeserializeOwned + Send + 'static,
     {
         let app = self.clone();
-        self.command(move |base, writes| {
+        self.command(Locks::Both(org), move |base, writes| {
             let described = actor.describe();
             let mut tx = app.open_wide(base, writes, &actor, &described, org)?;
             if let Some(answer) = once.as_ref().map(|once| once.earlier(&tx.inside())).transpose()?.flatten() {
@@ -266,8 +280,30 @@ impl App {
         actor: Actor,
         op: impl FnOnce(&mut SystemTx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.system_change_locking(Locks::System, actor, op).await
+    }
+
+    /// As [`system_change`](Self::system_change), with one organization beside: everything in it is as it was found until the change is durable.
+    ///
+    /// # Errors
+    /// What the operation says.
+    async fn system_change_with<T: Send + 'static>(
+        &self,
+        actor: Actor,
+        org: OrgId,
+        op: impl FnOnce(&mut SystemTx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.system_change_locking(Locks::Both(org), actor, op).await
+    }
+
+    async fn system_change_locking<T: Send + 'static>(
+        &self,
+        locks: Locks,
+        actor: Actor,
+        op: impl FnOnce(&mut SystemTx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let app = self.clone();
-        self.command(move |base, writes| {
+        self.command(locks, move |base, writes| {
             let described = actor.describe();
             let context = Context { now: app.0.clock.now(), actor: &described, ids: &app.0.ids };
             op(&mut SystemTx::new(base, writes, context))
@@ -324,7 +360,11 @@ impl App {
     }
 
     /// Queues a command and waits until it is durable. The command goes on when the waiting is dropped.
-    async fn command<T: Send + 'static>(&self, command: impl FnOnce(Base<'_>, &mut WriteSet) -> Result<T> + Send + 'static) -> Result<T> {
+    async fn command<T: Send + 'static>(
+        &self,
+        locks: Locks,
+        command: impl FnOnce(Base<'_>, &mut WriteSet) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (done, waiting) = oneshot::channel();
         let run: Run = Box::new(move |base, writes| {
             let result = command(base, writes);
@@ -335,7 +375,7 @@ impl App {
             });
             (outcome, answer)
         });
-        self.0.store.submit(run)?;
+        self.0.store.submit(locks, run)?;
         waiting.await.unwrap_or_else(|_| Err(unavailable()))
     }
 

@@ -171,7 +171,7 @@ impl App {
         op: impl FnOnce(&mut SystemTx<'_>) -> Result<Change<T>> + Send + 'static,
     ) -> Result<T> {
         let (actor, id, session) = (caller.actor(), caller.user.id, caller.session);
-        self.system_change(actor.clone(), move |tx| {
+        self.system_change_with(actor.clone(), org, move |tx| {
             tx.find(session)?.ok_or(Error::Unauthenticated)?;
             instance::operated_by(&tx.view(), id)?;
             let earlier = tx.writes_so_far();

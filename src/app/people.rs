@@ -106,7 +106,7 @@ impl App {
     pub async fn accept(&self, caller: &Caller, token: &str) -> Result<Own> {
         let ticket = self.ticket(token).ok_or(Error::NotFound)?;
         let (actor, id, session) = (caller.actor(), caller.user.id, caller.session);
-        self.system_change(actor.clone(), move |tx| {
+        self.system_change_with(actor.clone(), ticket.org, move |tx| {
             let user = tx.find(id)?.ok_or(Error::Unauthenticated)?;
             // Whoever was signed out everywhere a moment ago must not get in by a request that was on its way.
             tx.find(session)?.ok_or(Error::Unauthenticated)?;
@@ -131,7 +131,7 @@ impl App {
         self.0.throttle.invite(&caller.user.id.to_string())?;
         let org: OrgId = self.0.ids.next(self.0.clock.now());
         let (actor, id, session) = (caller.actor(), caller.user.id, caller.session);
-        self.system_change(actor.clone(), move |tx| {
+        self.system_change_with(actor.clone(), org, move |tx| {
             let user = tx.find(id)?.ok_or(Error::Unauthenticated)?;
             tx.find(session)?.ok_or(Error::Unauthenticated)?;
             let earlier = tx.writes_so_far();

@@ -8,6 +8,7 @@
 //! | `organization.rs`, `slug.rs`, `page.rs`, `logo.rs` | organizations, the words in their addresses, their public pages and pictures |
 //! | `member.rs`, `invitation.rs` | who belongs to an organization in which role, and who may come to |
 //! | `instance.rs`, `tenant.rs`, `directory.rs`, `purge.rs` | who runs the instance, what they see of organizations, what strangers see of all of them, what deleted ones left |
+//! | `keyring.rs` | whether all nodes have the same keys |
 //! | `service.rs`, `group.rs`, `order.rs` | the things that have a status, and how they are arranged |
 //! | `incident.rs`, `status.rs` | what went wrong, and what follows from it for services |
 //! | `timeline.rs`, `naming.rs` | reading what happened; finding things by their names |
@@ -21,6 +22,7 @@ pub mod group;
 pub mod incident;
 pub mod instance;
 pub mod invitation;
+pub mod keyring;
 pub mod logo;
 pub mod member;
 pub mod naming;
@@ -45,7 +47,7 @@ pub mod timeline;
 pub mod user;
 
 use crate::error::Result;
-use crate::store::{Document, Row, refile};
+use crate::store::{Document, Row, Shape, refile, shapes};
 
 /// A collection as [`COLLECTIONS`] lists it.
 #[derive(Debug, Clone, Copy)]
@@ -58,10 +60,12 @@ pub struct Collection {
     pub prefix: &'static str,
     /// Its stored documents as they would be written now.
     pub(crate) refile: fn(&[u8]) -> Result<Row>,
+    /// Its indexes, for engines with tables.
+    pub(crate) shapes: fn() -> Vec<Shape>,
 }
 
-const fn collection<D: Document>() -> Collection {
-    Collection { number: D::NUMBER, name: D::NAME, prefix: D::PREFIX, refile: refile::<D> }
+pub(crate) const fn collection<D: Document>() -> Collection {
+    Collection { number: D::NUMBER, name: D::NAME, prefix: D::PREFIX, refile: refile::<D>, shapes: shapes::<D> }
 }
 
 /// Everything that is stored, on one screen. Numbers are never reused.
@@ -73,6 +77,7 @@ pub const COLLECTIONS: &[Collection] = &[
     collection::<slug::Slug>(),
     collection::<instance::Instance>(),
     collection::<purge::Purge>(),
+    collection::<keyring::KeyPrint>(),
     // Of an organization.
     collection::<organization::Organization>(),
     collection::<member::Member>(),

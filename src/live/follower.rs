@@ -24,6 +24,7 @@ pub async fn follow(mut news: UnboundedReceiver<Committed>, hub: Hub, epoch: Str
             match signal {
                 Signal::SessionEnded(session) => hub.close_session(*session, Closed::SessionEnded),
                 Signal::OrganizationShut(org, pages) => hub.close_organization(*org, pages, Closed::AccessLost),
+                Signal::Missed => hub.close_everyone_known(Closed::AccessLost),
             }
         }
         for entry in &committed.entries {

@@ -184,6 +184,14 @@ impl Hub {
         }
     }
 
+    /// Closes every connection of whoever is signed in: they may come back and are looked at anew.
+    pub fn close_everyone_known(&self, why: Closed) {
+        let known: Vec<_> = lock(&self.0.sessions).values().flat_map(|open| open.mailboxes.clone()).collect();
+        for mailbox in known {
+            mailbox.close(why);
+        }
+    }
+
     /// Closes everyone in the rooms of an organization and of its pages.
     pub fn close_organization(&self, org: OrgId, pages: &[Id<Page>], why: Closed) {
         let rooms: Vec<_> = {

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::document::Parts;
-use super::redb;
 use super::scan::Cursor;
+use super::{postgres, redb};
 use crate::domain::page::Page;
 use crate::domain::public_event::PublicEvent;
 use crate::domain::timeline;
@@ -36,6 +36,11 @@ impl LogKind {
         match self {
             LogKind::Org(id) | LogKind::Page(id) => id,
         }
+    }
+
+    /// Whether it is a page's.
+    pub(crate) fn is_page(self) -> bool {
+        matches!(self, LogKind::Page(_))
     }
 }
 
@@ -73,6 +78,11 @@ impl LogEntry {
     /// ```
     pub fn public(page: Id<Page>, seq: u64, event: &PublicEvent) -> Self {
         Self { log: LogKind::Page(page.uuid()), seq, json: event.to_json().to_string().into(), services: Vec::new(), lists: Vec::new() }
+    }
+
+    /// An entry as an engine has stored it; the lists that name it are known to the engine alone.
+    pub(crate) fn raw(log: LogKind, seq: u64, json: Vec<u8>, services: Vec<Uuid>) -> Self {
+        Self { log, seq, json: json.into(), services, lists: Vec::new() }
     }
 
     /// Where it stands.
@@ -141,13 +151,16 @@ pub enum Base<'a> {
     RedbWrite(&'a redb::WriteTables<'a>),
     /// A redb snapshot.
     RedbRead(&'a redb::ReadTables),
+    /// A transaction on PostgreSQL with what the batch's earlier commands want written, or a snapshot.
+    Postgres(&'a postgres::Session),
 }
 
 macro_rules! each {
-    ($self:ident, $tables:ident => $body:expr) => {
+    ($self:ident, $tables:ident => $redb:expr, $session:ident => $postgres:expr) => {
         match $self {
-            Base::RedbWrite($tables) => $body,
-            Base::RedbRead($tables) => $body,
+            Base::RedbWrite($tables) => $redb,
+            Base::RedbRead($tables) => $redb,
+            Base::Postgres($session) => $postgres,
         }
     };
 }
@@ -172,44 +185,55 @@ fn note(read: usize) {
 fn note(_: usize) {}
 
 impl Base<'_> {
+    /// Makes sure that nobody else writes to this until the transaction ends. Before anything of it is read; in a snapshot there is nothing to do.
+    pub(crate) fn lock(self, scope: Scope) {
+        match self {
+            // Its one writer is alone with everything.
+            Base::RedbWrite(_) | Base::RedbRead(_) => {}
+            Base::Postgres(session) => session.lock(scope),
+        }
+    }
+
     /// One document.
     pub(crate) fn get(self, scope: Scope, collection: u16, id: Uuid) -> Result<Option<Vec<u8>>> {
-        each!(self, tables => redb::get(&tables.rows, scope, collection, id)).inspect(|found| note(found.iter().len()))
+        each!(self, tables => redb::get(&tables.rows, scope, collection, id), session => session.get(scope, collection, id))
+            .inspect(|found| note(found.iter().len()))
     }
 
     /// Documents with their ids, in the order asked for.
     pub(crate) fn scan(self, query: &RowQuery) -> Result<Vec<(Uuid, Vec<u8>)>> {
-        each!(self, tables => redb::scan(&tables.rows, &tables.index, query)).inspect(|found| note(found.len()))
+        each!(self, tables => redb::scan(&tables.rows, &tables.index, query), session => session.scan(query))
+            .inspect(|found| note(found.len()))
     }
 
     /// How many documents that are, up to the limit. None of them is read.
     pub(crate) fn count(self, query: &RowQuery) -> Result<usize> {
-        each!(self, tables => redb::count(&tables.rows, &tables.index, query))
+        each!(self, tables => redb::count(&tables.rows, &tables.index, query), session => session.count(query))
     }
 
     /// Places in an index of names where the text begins so. No document is read.
     pub(crate) fn names(self, query: &RowQuery, beginning: &str) -> Result<Vec<Cursor>> {
-        each!(self, tables => redb::names(&tables.index, query, beginning))
+        each!(self, tables => redb::names(&tables.index, query, beginning), session => session.names(query, beginning))
     }
 
     /// The number of the last entry of a log; 0 = none yet.
     pub(crate) fn head(self, log: LogKind) -> Result<u64> {
-        each!(self, tables => redb::head(&tables.heads, log))
+        each!(self, tables => redb::head(&tables.heads, log), session => session.head(log))
     }
 
     /// Entries of a log with their numbers.
     pub(crate) fn log(self, log: LogKind, range: LogRange) -> Result<Vec<(u64, Vec<u8>)>> {
-        each!(self, tables => redb::log(&tables.log, log, range)).inspect(|found| note(found.len()))
+        each!(self, tables => redb::log(&tables.log, log, range), session => session.log(log, range)).inspect(|found| note(found.len()))
     }
 
     /// The entries of an organization's log that a service's timeline shows.
     pub(crate) fn service_log(self, org: Uuid, service: Uuid, range: LogRange) -> Result<Vec<(u64, Vec<u8>)>> {
-        each!(self, tables => redb::service_log(&tables.log, &tables.touches, org, service, range)).inspect(|found| note(found.len()))
+        each!(self, tables => redb::service_log(&tables.log, &tables.touches, org, service, range), session => session.service_log(org, service, range)).inspect(|found| note(found.len()))
     }
 
     /// The entries of an organization's log that stand in each of these lists, newest first, and below which number to go on.
     pub(crate) fn common_log(self, org: Uuid, lists: &[Uuid], before: u64, limit: usize) -> Result<Listed> {
-        each!(self, tables => redb::common_log(&tables.log, &tables.touches, org, lists, before, limit))
+        each!(self, tables => redb::common_log(&tables.log, &tables.touches, org, lists, before, limit), session => session.common_log(org, lists, before, limit))
             .inspect(|(found, _)| note(found.len()))
     }
 }

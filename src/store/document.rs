@@ -28,7 +28,7 @@ pub trait OrgDocument: Document {}
 pub trait SystemDocument: Document {}
 
 /// One component of an index key.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
 pub enum Part {
     /// An id.
     Uuid(Uuid),
@@ -41,43 +41,88 @@ pub enum Part {
 /// A list of parts: the group or the sort key of an index entry.
 pub type Parts = Vec<Part>;
 
+/// What sort of [`Part`] stands at a place of a key: the type of its column, on engines that have tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartKind {
+    /// An id.
+    Uuid,
+    /// A number.
+    Int,
+    /// A text.
+    Text,
+}
+
+impl Part {
+    /// Of which sort it is.
+    pub fn kind(&self) -> PartKind {
+        match self {
+            Part::Uuid(_) => PartKind::Uuid,
+            Part::Int(_) => PartKind::Int,
+            Part::Text(_) => PartKind::Text,
+        }
+    }
+}
+
 /// What can be (a part of) an index key.
 pub trait IntoParts {
+    /// Of which sorts its parts are, in the same order.
+    fn kinds() -> Vec<PartKind>;
     /// As parts, in the order of their weight.
     fn into_parts(self) -> Parts;
 }
 
 impl IntoParts for () {
+    fn kinds() -> Vec<PartKind> {
+        Vec::new()
+    }
     fn into_parts(self) -> Parts {
         Vec::new()
     }
 }
 impl IntoParts for i64 {
+    fn kinds() -> Vec<PartKind> {
+        vec![PartKind::Int]
+    }
     fn into_parts(self) -> Parts {
         vec![Part::Int(self)]
     }
 }
 impl IntoParts for &str {
+    fn kinds() -> Vec<PartKind> {
+        vec![PartKind::Text]
+    }
     fn into_parts(self) -> Parts {
         vec![Part::Text(self.into())]
     }
 }
 impl IntoParts for String {
+    fn kinds() -> Vec<PartKind> {
+        vec![PartKind::Text]
+    }
     fn into_parts(self) -> Parts {
         vec![Part::Text(self)]
     }
 }
 impl<K> IntoParts for Id<K> {
+    fn kinds() -> Vec<PartKind> {
+        vec![PartKind::Uuid]
+    }
     fn into_parts(self) -> Parts {
         vec![Part::Uuid(self.uuid())]
     }
 }
 impl IntoParts for crate::clock::Timestamp {
+    fn kinds() -> Vec<PartKind> {
+        vec![PartKind::Int]
+    }
     fn into_parts(self) -> Parts {
         vec![Part::Int(self.millis())]
     }
 }
 impl<A: IntoParts, B: IntoParts> IntoParts for (A, B) {
+    fn kinds() -> Vec<PartKind> {
+        [A::kinds(), B::kinds()].concat()
+    }
     fn into_parts(self) -> Parts {
         let mut parts = self.0.into_parts();
         parts.extend(self.1.into_parts());
@@ -103,6 +148,32 @@ pub trait AnyIndex<D>: Sync {
     fn file(&self, document: &D) -> Vec<Filed>;
     /// The index's number.
     fn number(&self) -> u8;
+    /// What an engine with tables has to know of it.
+    fn shape(&self) -> Shape;
+}
+
+/// An index, for engines that keep it in columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shape {
+    /// One entry a document at most.
+    Columns {
+        /// The index's number.
+        number: u8,
+        /// What it is grouped by: names and sorts.
+        group: Vec<(&'static str, PartKind)>,
+        /// What it is sorted by within the group.
+        sort: Vec<(&'static str, PartKind)>,
+    },
+    /// As many entries as a name has words.
+    Names {
+        /// The index's number.
+        number: u8,
+    },
+}
+
+/// Names and sorts of columns; that there are as many of both, a test holds for every collection.
+fn columns(names: &[&'static str], kinds: Vec<PartKind>) -> Vec<(&'static str, PartKind)> {
+    names.iter().copied().zip(kinds).collect()
 }
 
 impl<D, G: IntoParts, S: IntoParts> AnyIndex<D> for Index<D, G, S> {
@@ -113,6 +184,10 @@ impl<D, G: IntoParts, S: IntoParts> AnyIndex<D> for Index<D, G, S> {
 
     fn number(&self) -> u8 {
         self.number
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Columns { number: self.number, group: columns(self.group, G::kinds()), sort: columns(self.sort, S::kinds()) }
     }
 }
 
@@ -148,6 +223,11 @@ impl Row {
 /// A stored document as it would be written now: with the fields that came since, filed under the indexes of today.
 pub(crate) fn refile<D: Document>(doc: &[u8]) -> Result<Row> {
     Row::of(&decode::<D>(doc)?)
+}
+
+/// A collection's indexes.
+pub(crate) fn shapes<D: Document>() -> Vec<Shape> {
+    D::INDEXES.iter().map(|index| index.shape()).collect()
 }
 
 /// Decodes a stored document.

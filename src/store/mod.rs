@@ -13,10 +13,12 @@
 //! | `base.rs` | `Base`, the port: what is committed, on any engine |
 //! | `tx.rs` | `OrgTx`, `OrgView`, `SystemTx`, `SystemView`, `WideTx`, `Reads` |
 //! | `redb/` | the embedded engine: one writer thread with group commit, snapshots for reads |
+//! | `postgres/` | the engine for several nodes: a queue an organization and node, one follower of what all of them commit |
 
 mod base;
 mod document;
 mod names;
+mod postgres;
 pub mod redb;
 mod scan;
 #[cfg(test)]
@@ -26,9 +28,12 @@ mod writes;
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use crate::clock::Timestamp;
+use crate::config::StorePlace;
 use crate::domain::organization::OrgId;
 use crate::domain::page::Page as PublicPage;
 use crate::domain::session::Session;
@@ -38,8 +43,8 @@ pub(crate) use base::Listed;
 #[cfg(test)]
 pub(crate) use base::read_since;
 pub use base::{Base, LogEntry, LogKind, LogRange, Scope};
-pub use document::{AnyIndex, Document, Filed, Index, OrgDocument, Part, Parts, SystemDocument};
-pub(crate) use document::{Row, refile};
+pub use document::{AnyIndex, Document, Filed, Index, OrgDocument, Part, PartKind, Parts, Shape, SystemDocument};
+pub(crate) use document::{Row, refile, shapes};
 pub use names::Names;
 pub(crate) use names::{divides, sought};
 pub use scan::{Cursor, Page, Scan};
@@ -66,6 +71,17 @@ pub type Answer = Box<dyn FnOnce(Result<()>) + Send>;
 /// Erased, so that every engine queues the same thing.
 pub type Run = Box<dyn FnOnce(Base<'_>, &mut WriteSet) -> (Outcome, Answer) + Send>;
 
+/// Nobody else writes to this while a command runs, on any node: what is read of it stays so until the command is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locks {
+    /// One organization.
+    Org(OrgId),
+    /// What belongs to none. An organization that is entered is locked then.
+    System,
+    /// First what belongs to none, then one organization.
+    Both(OrgId),
+}
+
 /// What is to be removed without a look at it.
 struct Erase {
     /// Under which ids it stands.
@@ -86,17 +102,37 @@ pub struct Committed {
 }
 
 /// News that belong to no organization's log, but that open connections must hear.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Signal {
     /// This session is over: close what was opened through it.
     SessionEnded(Id<Session>),
     /// This organization can't be entered any more, nor these pages of it be seen: close what is open there.
     OrganizationShut(OrgId, Vec<Id<PublicPage>>),
+    /// This process was out of reach for so long that it can't know what has ended meanwhile: close all that depends on a session.
+    Missed,
 }
 
-/// A store on one of the engines. A closed set, matched here and nowhere else.
+/// A store on one of the engines.
 #[derive(Clone)]
-pub struct Store(Arc<redb::Redb>);
+pub struct Store(Engine);
+
+/// The engines: a closed set, matched here and in `base.rs`, and nowhere else.
+#[derive(Clone)]
+enum Engine {
+    Redb(Arc<redb::Redb>),
+    Postgres(Arc<postgres::Postgres>),
+}
+
+/// Does the same with whichever engine it is.
+macro_rules! each {
+    ($self:ident, $engine:ident => $body:expr) => {
+        match &$self.0 {
+            Engine::Redb($engine) => $body,
+            Engine::Postgres($engine) => $body,
+        }
+    };
+}
 
 impl Store {
     /// The embedded store in this file, made when missing.
@@ -112,7 +148,25 @@ impl Store {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_at(place: redb::Place, cache_bytes: usize) -> Result<(Self, mpsc::UnboundedReceiver<Committed>), OpenError> {
-        redb::Redb::open(place, cache_bytes).map(|(engine, news)| (Self(Arc::new(engine)), news))
+        redb::Redb::open(place, cache_bytes).map(|(engine, news)| (Self(Engine::Redb(Arc::new(engine))), news))
+    }
+
+    /// The store that the operator has named: embedded, with so much memory for its pages, or on a server, with so many connections. Waits for the
+    /// disk or the network; may be called from an async thread at the start, when nothing else goes on.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_place(
+        place: &StorePlace,
+        cache_bytes: usize,
+        connections: usize,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<Committed>), OpenError> {
+        match place {
+            StorePlace::Redb(path) => Self::open(path, cache_bytes),
+            StorePlace::Postgres(url) => {
+                postgres::Postgres::open(url, connections).map(|(engine, news)| (Self(Engine::Postgres(Arc::new(engine))), news))
+            }
+        }
     }
 
     /// A store in memory, gone with the process: for tests and the demonstration.
@@ -127,8 +181,12 @@ impl Store {
     ///
     /// # Errors
     /// `Unavailable` when the queue is full or the store has closed.
-    pub fn submit(&self, run: Run) -> Result<()> {
-        self.0.submit(run)
+    pub fn submit(&self, locks: Locks, run: Run) -> Result<()> {
+        match &self.0 {
+            // It has one writer, which is alone with everything.
+            Engine::Redb(engine) => engine.submit(run),
+            Engine::Postgres(engine) => engine.submit(locks, run),
+        }
     }
 
     /// Queues the removal of what is stored under these ids: the rows of such an organization with their index, its log, the log of such a page. At
@@ -140,13 +198,15 @@ impl Store {
     /// # Errors
     /// `Unavailable` when the queue is full or the store has closed.
     pub fn erase(&self, owners: Vec<Uuid>, limit: usize, answer: impl FnOnce(Result<bool>) + Send + 'static) -> Result<()> {
-        self.0.erase(Erase { owners, limit, answer: Box::new(answer) })
+        let erase = Erase { owners, limit, answer: Box::new(answer) };
+        each!(self, engine => engine.erase(erase))
     }
 
-    /// Calls this for each commit, on the writer's thread and before anyone is answered: for what must be true by the time the author hears of
-    /// success. It must be quick, and must not call the store. A store has one.
+    /// Calls this for each commit, before anyone is answered: for what must be true by the time the author hears of success. Commits of other nodes
+    /// are heard of as soon as this one knows of them; then it may be called twice for one, and from two threads at once. It must be quick, and must
+    /// not call the store. A store has one.
     pub fn on_commit(&self, hook: impl Fn(&Committed) + Send + Sync + 'static) {
-        self.0.on_commit(hook);
+        each!(self, engine => engine.on_commit(hook));
     }
 
     /// Reads a snapshot. Blocks for the disk: call it from a blocking thread.
@@ -154,12 +214,28 @@ impl Store {
     /// # Errors
     /// What `read` says; `Unavailable` while the store can't be read.
     pub fn read<T>(&self, read: impl FnOnce(Base<'_>) -> Result<T>) -> Result<T> {
-        self.0.read(read)
+        each!(self, engine => engine.read(read))
     }
 
     /// The name of this log's life: random, kept across restarts, changed only by a restore.
     pub fn epoch(&self) -> &str {
-        self.0.epoch()
+        each!(self, engine => engine.epoch())
+    }
+
+    /// Whether other processes write to it as well.
+    pub fn is_shared(&self) -> bool {
+        match self.0 {
+            Engine::Redb(_) => false,
+            Engine::Postgres(_) => true,
+        }
+    }
+
+    /// Since when it can't be reached, by this machine's clock; `None` while it can. A store in this process is never away.
+    pub fn away_since(&self) -> Option<Timestamp> {
+        match &self.0 {
+            Engine::Redb(_) => None,
+            Engine::Postgres(engine) => engine.away_since(),
+        }
     }
 
     /// How much room the store takes. Asks the disk: call it from a blocking thread.
@@ -167,21 +243,21 @@ impl Store {
     /// # Errors
     /// `Internal` when the system does not say.
     pub fn size(&self) -> Result<StoreSize> {
-        self.0.size()
+        each!(self, engine => engine.size())
     }
 
     /// Finishes what is queued and closes the files. Later commands are `Unavailable`.
     pub fn close(&self) {
-        self.0.close();
+        each!(self, engine => engine.close());
     }
 }
 
 /// How much room a store takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreSize {
-    /// The file's length, room for what is still to come included; none for a store in memory.
+    /// The file's length, room for what is still to come included, or what the database server says; none for a store in memory.
     pub file_bytes: Option<u64>,
-    /// What is left on the file's disk for this process; none for a store in memory.
+    /// What is left on the file's disk for this process; none for a store in memory or on a server.
     pub free_bytes: Option<u64>,
 }
 
@@ -200,6 +276,14 @@ pub enum OpenError {
         path: String,
         /// The schema version found in it.
         found: u32,
+    },
+    /// Its server can't be reached.
+    #[error("{place} can't be reached: {detail}; start the database, or correct --store")]
+    Away {
+        /// The server's address, without a password.
+        place: String,
+        /// What the network says.
+        detail: String,
     },
     /// Anything else.
     #[error("{path} can't be opened: {detail}")]

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::document::{AnyIndex, Filed, Part};
+use super::document::{AnyIndex, Filed, Part, Shape};
 
 /// The most words of a name that it is found by.
 const WORDS: usize = 40;
@@ -71,6 +71,10 @@ impl<D> AnyIndex<D> for Names<D> {
 
     fn number(&self) -> u8 {
         self.number
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::Names { number: self.number }
     }
 }
 

@@ -437,11 +437,13 @@ impl<'a> SystemTx<'a> {
 
     /// An organization inside the same transaction.
     pub(crate) fn enter<P: Permission>(&mut self, org: OrgId) -> OrgTx<'_, P> {
+        self.base.lock(Scope(org.uuid()));
         OrgTx::new(self.base, self.writes, org, self.context)
     }
 
     /// The same transaction with an organization beside.
     pub(crate) fn wide<P: Permission>(&mut self, org: OrgId) -> WideTx<'_, P> {
+        self.base.lock(Scope(org.uuid()));
         WideTx::new(SystemTx::new(self.base, self.writes, self.context), org)
     }
 }

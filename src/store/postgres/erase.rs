@@ -1,0 +1,80 @@
+//! Removing what nobody looks for any more, a little at a time.
+
+use std::sync::Arc;
+
+use tokio_postgres::{Client, Error as SqlError};
+use uuid::Uuid;
+
+use super::super::{Erase, Scope, unavailable};
+use super::Shared;
+use super::session::fault;
+use super::write::stored;
+use crate::error::Result;
+
+/// What stands under an id beside the rows, in the order in which it goes.
+const REST: [&str; 3] = [
+    "delete from allclear.names where ctid in (select ctid from allclear.names where org_id = $1 limit $2::int8)",
+    "delete from allclear.touches where ctid in (select ctid from allclear.touches where org_id = $1 limit $2::int8)",
+    "delete from allclear.log where log = $1 and seq in (select seq from allclear.log where log = $1 order by seq desc limit $2::int8)",
+];
+
+impl Shared {
+    pub(super) fn erase(self: &Arc<Self>, erase: Erase) -> Result<()> {
+        let shared = self.clone();
+        self.pools.handle().spawn(async move {
+            let Erase { owners, limit, answer } = erase;
+            answer(shared.erase_some(owners, limit).await);
+        });
+        Ok(())
+    }
+
+    async fn erase_some(&self, owners: Vec<Uuid>, limit: usize) -> Result<bool> {
+        let connection = self.pools.writer().await?;
+        let erased = async {
+            connection.batch_execute("begin").await?;
+            let mut gone = 0;
+            // What belongs to no organization has no owner who could be deleted.
+            for owner in owners.into_iter().filter(|owner| Scope(*owner) != Scope::SYSTEM) {
+                gone += self.erase_from(&connection, owner, limit - gone).await?;
+            }
+            connection.batch_execute("commit").await?;
+            Ok::<_, SqlError>(gone)
+        };
+        match erased.await {
+            Ok(gone) => Ok(gone >= limit),
+            Err(error) => {
+                drop(deadpool_postgres::Object::take(connection));
+                let _ = fault(&error);
+                Err(unavailable())
+            }
+        }
+    }
+
+    /// Removes at most so much of what stands under an id. The rows go last, and backwards: an organization's own, which says that it is deleted,
+    /// outlives everything else that it had.
+    async fn erase_from(&self, client: &Client, owner: Uuid, most: usize) -> Result<usize, SqlError> {
+        let mut gone = 0;
+        for sql in REST {
+            gone += self.step(client, sql, owner, most - gone).await?;
+        }
+        if gone < most {
+            gone += count(client.execute("delete from allclear.heads where log = $1", &[&owner]).await?);
+        }
+        for table in self.pools.tables.sorted().into_iter().rev() {
+            gone += self.step(client, &table.erase, owner, most - gone).await?;
+        }
+        Ok(gone)
+    }
+
+    async fn step(&self, client: &Client, sql: &str, owner: Uuid, most: usize) -> Result<usize, SqlError> {
+        if most == 0 {
+            return Ok(0);
+        }
+        let limit = stored(u64::try_from(most).unwrap_or(u64::MAX));
+        client.execute(sql, &[&owner, &limit]).await.map(count)
+    }
+}
+
+fn count(rows: u64) -> usize {
+    usize::try_from(rows).unwrap_or(usize::MAX)
+}
