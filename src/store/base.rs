@@ -216,6 +216,12 @@ impl Base<'_> {
         each!(self, tables => redb::names(&tables.index, query, beginning), session => session.names(query, beginning))
     }
 
+    /// The organizations that have something in an index without groups whose number is no greater, in the order of their ids: some that are
+    /// due, without a look at those that are not. No document is read, and what belongs to no organization is not among it.
+    pub(crate) fn due(self, collection: u16, index: u8, until: i64, limit: usize) -> Result<Vec<Uuid>> {
+        each!(self, tables => redb::due(&tables.index, collection, index, until, limit))
+    }
+
     /// The number of the last entry of a log; 0 = none yet.
     pub(crate) fn head(self, log: LogKind) -> Result<u64> {
         each!(self, tables => redb::head(&tables.heads, log), session => session.head(log))

@@ -16,7 +16,7 @@ use crate::domain::organization::OrgId;
 use crate::error::Error;
 use crate::id::{IdSource, Kind};
 
-/// A noun of the suite's own, with one index.
+/// A noun of the suite's own, with two indexes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Thing {
     id: Id<Thing>,
@@ -29,11 +29,14 @@ impl Kind for Thing {
 impl Thing {
     const BY_COLOUR: Index<Thing, String, i64> =
         Index { number: 1, group: &["colour"], sort: &["weight"], key: |t| t.colour.clone().map(|colour| (colour, t.weight)) };
+    /// The weight taken for a time. What weighs nothing is not in it.
+    const BY_TIME: Index<Thing, (), Timestamp> =
+        Index { number: 2, group: &[], sort: &["weight"], key: |t| (t.weight != 0).then(|| ((), Timestamp::from_millis(t.weight))) };
 }
 impl Document for Thing {
     const NAME: &'static str = "things";
     const NUMBER: u16 = 900;
-    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[&Self::BY_COLOUR];
+    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[&Self::BY_COLOUR, &Self::BY_TIME];
     fn id(&self) -> Id<Self> {
         self.id
     }
@@ -258,6 +261,40 @@ fn another_organizations_rows_cannot_be_reached() {
             let page = engine.read(ORG, |view| view.scan(Thing::BY_COLOUR.of("red".into()).after(Some(cursor.clone()))));
             assert!(page.items.iter().all(|found| *found == thing(1, "red", 1)), "{cursor:?}");
         }
+    }
+}
+
+#[test]
+fn organizations_with_something_due_are_found_and_no_others() {
+    const LAST: OrgId = Id::from_u128(u128::MAX);
+    for engine in engines() {
+        let due = |until: i64, limit: usize| {
+            let writes = WriteSet::default();
+            let until = Timestamp::from_millis(until);
+            let found = engine.store.read(|base| SystemView::new(base, &writes, until).due(&Thing::BY_TIME, until, limit));
+            found.expect(engine.name)
+        };
+        assert!(due(i64::MAX, 10).is_empty(), "{}", engine.name);
+        engine.put(ORG, vec![thing(1, "red", 900), thing(2, "", 5)]);
+        engine.put(OTHER, vec![thing(1, "red", 6)]);
+        engine.put(Id::from_u128(3), vec![thing(1, "red", 0)]);
+        engine.put(LAST, vec![thing(1, "red", -5), thing(2, "blue", -4)]);
+        // What belongs to no organization is nobody's to do.
+        engine.put(Id::from_uuid(Scope::SYSTEM.0), vec![thing(1, "red", -900)]);
+
+        for (until, expected) in [(-6, vec![]), (-5, vec![LAST]), (4, vec![LAST]), (5, vec![ORG, LAST]), (6, vec![ORG, OTHER, LAST])] {
+            assert_eq!(due(until, 10), expected, "{} {until}", engine.name);
+        }
+        assert_eq!((due(6, 2), due(6, 0)), (vec![ORG, OTHER], vec![]), "{}", engine.name);
+
+        engine
+            .change(ORG, |tx| {
+                tx.delete::<Thing>(Id::from_u128(2));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(due(899, 10), [OTHER, LAST], "{}", engine.name);
+        assert_eq!(due(900, 10), [ORG, OTHER, LAST], "{}", engine.name);
     }
 }
 

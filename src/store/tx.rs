@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use uuid::Uuid;
 
 use super::base::{Base, Listed, LogKind, LogRange, RowQuery, Scope};
-use super::document::{Document, OrgDocument, Part, SystemDocument, decode};
+use super::document::{Document, Index, OrgDocument, Part, SystemDocument, decode};
 use super::names::Names;
 use super::scan::{Cursor, Page, Scan};
 use super::writes::WriteSet;
@@ -520,6 +520,16 @@ impl<'a> SystemView<'a> {
     /// As [`find`](Self::find).
     pub fn scan<D: SystemDocument>(&self, scan: Scan<D>) -> Result<Page<D>> {
         Source { base: self.base, writes: self.writes, scope: Scope::SYSTEM }.scan(scan)
+    }
+
+    /// Organizations in which the first document of an index is of that time or earlier, in the order of their ids: where the clock has
+    /// something to do, found without a visit to those where it has not. Of what is committed.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub(crate) fn due<D: OrgDocument>(&self, index: &Index<D, (), Timestamp>, until: Timestamp, limit: usize) -> Result<Vec<OrgId>> {
+        let found = self.base.due(D::NUMBER, index.number, until.millis(), limit)?;
+        Ok(found.into_iter().map(Id::from_uuid).collect())
     }
 
     /// An organization at the same moment.

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::{Base, Committed, Erase, OpenError, Run, SCHEMA, StoreSize, unavailable};
 use crate::error::{Error, Result};
 pub use tables::{ReadTables, WriteTables};
-pub(super) use tables::{common_log, count, get, head, log, names, scan, service_log};
+pub(super) use tables::{common_log, count, due, get, head, log, names, scan, service_log};
 #[cfg(test)]
 pub(super) use tables::{pretend_first, pretend_schema};
 

@@ -313,6 +313,28 @@ pub(crate) fn names(index: &impl ReadableTable<Bytes, ()>, query: &RowQuery, beg
     Ok(found)
 }
 
+/// Whose first row in an index of numbers is no greater than that: keys alone are looked at, two for each organization. Its first key of all
+/// says which organization comes next, and where its part of this index begins follows from that.
+pub(crate) fn due(index: &impl ReadableTable<Bytes, ()>, collection: u16, number: u8, until: i64, limit: usize) -> Result<Vec<Uuid>> {
+    let (mut found, mut last) = (Vec::new(), Scope::SYSTEM.0);
+    while found.len() < limit {
+        let Some(low) = successor(last.as_bytes()).map(Bound::Included) else { break };
+        let high: Bound = Bound::Unbounded;
+        let Some(first) = index.range::<&[u8]>((as_bound(&low), as_bound(&high))).map_err(fault)?.next() else { break };
+        last = first.map_err(fault)?.0.value().first_chunk().map_or(Uuid::max(), |bytes| Uuid::from_bytes(*bytes));
+
+        let low = [last.as_bytes().as_slice(), &collection.to_be_bytes(), &[number]].concat();
+        let mut end = low.clone();
+        encode(&[Part::Int(until)], &mut end);
+        let (low, high) = (Bound::Included(low), successor(&end).map_or(Bound::Unbounded, Bound::Excluded));
+        if let Some(entry) = index.range::<&[u8]>((as_bound(&low), as_bound(&high))).map_err(fault)?.next() {
+            entry.map_err(fault)?;
+            found.push(last);
+        }
+    }
+    Ok(found)
+}
+
 /// What the keys of all rows that a query could find begin with.
 fn prefix(query: &RowQuery) -> Vec<u8> {
     let mut prefix = query.scope.0.as_bytes().to_vec();
