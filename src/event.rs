@@ -44,6 +44,7 @@ event_types! {
     MemberRoleChanged = "member.role_changed";
     MemberRemoved = "member.removed";
     InvitationRevoked = "invitation.revoked";
+    InvitationExpired = "invitation.expired";
     ServiceCreated = "service.created";
     ServiceUpdated = "service.updated";
     ServiceStatusChanged = "service.status_changed";

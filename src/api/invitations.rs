@@ -36,7 +36,7 @@ pub(super) struct Invitations;
 
 #[OpenApi(tag = "Tag::People")]
 impl Invitations {
-    /// The invitations that were neither accepted nor revoked, the latest first; expired ones are among them. Needs the role admin.
+    /// The invitations that were neither accepted nor revoked, the latest first, expired ones among them for 30 days. Needs the role admin.
     #[oai(path = "/users/organizations/:id/invitations", method = "get", operation_id = "list_invitations")]
     async fn list_invitations(
         &self,

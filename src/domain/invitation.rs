@@ -2,6 +2,7 @@
 //!
 //! The link carries a sealed token ([`Ticket`]) and is stored nowhere: what is stored is the one-time id that the token must name. A new link
 //! gets another one, which makes the old link a dead one; accepting or revoking deletes the invitation and with it what any link could open.
+//! One whose link has ended stays for a while, so that an admin sees it and can send it again; then it is removed by the clock.
 
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use crate::store::{AnyIndex, Cursor, Document, Index, OrgDocument, OrgTx, OrgVie
 
 /// How long a link is good for.
 pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// For how long an invitation is kept after its link has ended.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The most invitations that wait in one organization.
 pub const WAITING_MAX: usize = 1_000;
 
@@ -53,6 +56,9 @@ impl Invitation {
     /// By address.
     pub const BY_EMAIL: Index<Invitation, String, ()> =
         Index { number: 1, group: &["email"], sort: &[], key: |i| Some((i.email.as_str().into(), ())) };
+    /// All, those whose link ends first before the others.
+    pub const BY_END: Index<Invitation, (), Timestamp> =
+        Index { number: 2, group: &[], sort: &["expires_at"], key: |i| Some(((), i.expires_at)) };
 
     /// Whether its link works no more.
     pub fn is_expired(&self, now: Timestamp) -> bool {
@@ -67,7 +73,7 @@ impl Invitation {
 impl Document for Invitation {
     const NAME: &'static str = "invitations";
     const NUMBER: u16 = 19;
-    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[&Self::BY_EMAIL];
+    const INDEXES: &'static [&'static dyn AnyIndex<Self>] = &[&Self::BY_EMAIL, &Self::BY_END];
     fn id(&self) -> Id<Self> {
         self.id
     }
@@ -203,7 +209,33 @@ fn revoked(invitation: &Invitation) -> Event {
     Event::invitation(EventType::InvitationRevoked, invitation).without("email", &invitation.email).without("role", invitation.role)
 }
 
-/// The invitations that wait, the latest made first; expired ones are among them until they are revoked.
+/// Until when a link must have ended for its invitation not to be kept any more.
+pub fn kept_since(now: Timestamp) -> Timestamp {
+    now.minus(KEPT)
+}
+
+/// Removes invitations whose links ended then or before, so many at most, and answers whether there may be more. All that is lost with one is
+/// the address, which the event repeats.
+///
+/// # Errors
+/// What the store says.
+pub fn expire(tx: &mut OrgTx<'_, Administer>, until: Timestamp, most: usize) -> Result<Change<bool>> {
+    let mut over = tx.scan(Invitation::BY_END.of(()).limit(most))?.items;
+    over.retain(|invitation| invitation.is_expired(until));
+    for invitation in &over {
+        tx.delete(invitation.id);
+    }
+    Ok(Change::all(over.len() == most, over.iter().map(expired).collect()))
+}
+
+fn expired(invitation: &Invitation) -> Event {
+    Event::invitation(EventType::InvitationExpired, invitation)
+        .without("email", &invitation.email)
+        .without("role", invitation.role)
+        .without("expires_at", invitation.expires_at)
+}
+
+/// The invitations that wait, the latest made first; expired ones are among them until they are revoked, or have been kept for a while.
 ///
 /// # Errors
 /// What the store says.

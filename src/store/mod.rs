@@ -53,7 +53,7 @@ pub use tx::{OrgTx, OrgView, Reads, SystemTx, SystemView, WideTx};
 pub use writes::WriteSet;
 
 /// The version of what is stored. A store with a newer one is refused; an older one is filed anew when it is opened.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// What a command decided.
 pub enum Outcome {

@@ -6,7 +6,7 @@ use allclear::access::{Actor, Administer, Edit, Respond};
 use allclear::clock::Timestamp;
 use allclear::domain::organization::OrganizationPatch;
 use allclear::domain::page::{self, PagePatch};
-use allclear::domain::{group, incident, organization, service};
+use allclear::domain::{group, incident, invitation, organization, service};
 use allclear::event::EventType;
 use allclear::live::protocol::{ClientMessage, ErrorCode, EventId, RoomName, ServerMessage, StreamMessage};
 use allclear::store::{OrgTx, WideTx};
@@ -174,6 +174,9 @@ async fn eventful_day(server: &Server, ada: &crate::harness::Client) {
     server.app().change_wide(Actor::System("test"), org, describe).await.expect("another page");
     let cy = ada.invite("cy@example.com", "viewer").await.id();
     ada.delete(ada.own(&format!("/invitations/{cy}"))).await.expect(204);
+    let forgotten = ada.invite("di@example.com", "viewer").await.text_at("/expires_at").parse().expect("a time");
+    let expire = move |tx: &mut OrgTx<'_, Administer>| invitation::expire(tx, forgotten, 10);
+    server.app().change(Actor::System("test"), org, expire).await.expect("an invitation less");
     let member = ada.own(&format!("/members/{}", ada.make_member("viewer").await.user_id));
     ada.put(&member, json!({ "role": "editor" })).await.expect(200);
     ada.delete(&member).await.expect(204);

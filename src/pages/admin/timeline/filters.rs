@@ -21,7 +21,7 @@ const NOUNS: [(&str, &str); 7] = [
     ("service", "All about services"),
     ("group", "All about groups"),
     ("member", "All about people"),
-    ("invitation", "All about revoked invitations"),
+    ("invitation", "All about revoked and expired invitations"),
     ("page", "All about the public page"),
     ("organization", "All about the organization"),
 ];

@@ -90,6 +90,7 @@ pub(super) fn label(kind: EventType) -> &'static str {
         EventType::MemberRoleChanged => "Person's role changed",
         EventType::MemberRemoved => "Person left or was removed",
         EventType::InvitationRevoked => "Invitation revoked",
+        EventType::InvitationExpired => "Expired invitation removed",
         EventType::ServiceCreated => "Service created",
         EventType::ServiceUpdated => "Service changed",
         EventType::ServiceStatusChanged => "Service's status changed",
@@ -128,6 +129,7 @@ fn told(kind: EventType, data: &Fields<'_>) -> (&'static str, String) {
         }
         EventType::MemberRemoved => ("removed", " from the organization".to_owned()),
         EventType::InvitationRevoked => plain("revoked the invitation of"),
+        EventType::InvitationExpired => plain("removed the expired invitation of"),
         EventType::ServiceCreated if data.after("visibility") == "private" => plain("created the private service"),
         EventType::ServiceCreated => plain("created the service"),
         EventType::ServiceUpdated => service_updated(data),
@@ -491,6 +493,7 @@ mod tests {
             ),
             ("member.removed", json!({ "role": "viewer" }), json!({}), "Ada removed API from the organization"),
             ("invitation.revoked", json!({ "role": "viewer" }), json!({}), "Ada revoked the invitation of API"),
+            ("invitation.expired", json!({ "role": "viewer" }), json!({}), "Ada removed the expired invitation of API"),
         ] {
             assert_eq!(read(&event(kind, before, after)), expected);
         }
