@@ -9,6 +9,7 @@
 //! | `member.rs`, `invitation.rs` | who belongs to an organization in which role, and who may come to |
 //! | `instance.rs`, `tenant.rs`, `directory.rs`, `purge.rs` | who runs the instance, what they see of organizations, what strangers see of all of them, what deleted ones left |
 //! | `keyring.rs` | whether all nodes have the same keys |
+//! | `lease.rs` | which of several nodes does what is to happen once |
 //! | `service.rs`, `group.rs`, `order.rs` | the things that have a status, and how they are arranged |
 //! | `incident.rs`, `status.rs` | what went wrong, and what follows from it for services |
 //! | `timeline.rs`, `naming.rs` | reading what happened; finding things by their names |
@@ -23,6 +24,7 @@ pub mod incident;
 pub mod instance;
 pub mod invitation;
 pub mod keyring;
+pub mod lease;
 pub mod logo;
 pub mod member;
 pub mod naming;
@@ -76,6 +78,7 @@ pub const COLLECTIONS: &[Collection] = &[
     collection::<member::Membership>(),
     collection::<slug::Slug>(),
     collection::<instance::Instance>(),
+    collection::<lease::Lease>(),
     collection::<purge::Purge>(),
     collection::<keyring::KeyPrint>(),
     // Of an organization.

@@ -219,7 +219,7 @@ impl Base<'_> {
     /// The organizations that have something in an index without groups whose number is no greater, in the order of their ids: some that are
     /// due, without a look at those that are not. No document is read, and what belongs to no organization is not among it.
     pub(crate) fn due(self, collection: u16, index: u8, until: i64, limit: usize) -> Result<Vec<Uuid>> {
-        each!(self, tables => redb::due(&tables.index, collection, index, until, limit))
+        each!(self, tables => redb::due(&tables.index, collection, index, until, limit), session => session.due(collection, index, until, limit))
     }
 
     /// The number of the last entry of a log; 0 = none yet.

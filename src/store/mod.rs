@@ -209,12 +209,6 @@ impl Store {
         each!(self, engine => engine.on_commit(hook));
     }
 
-    /// Whether other processes write to it as well. Where none do, what is to happen once happens here, and nothing has to be agreed on.
-    pub fn is_shared(&self) -> bool {
-        // A file is locked by the process that has it open.
-        false
-    }
-
     /// Reads a snapshot. Blocks for the disk: call it from a blocking thread.
     ///
     /// # Errors
@@ -228,9 +222,10 @@ impl Store {
         each!(self, engine => engine.epoch())
     }
 
-    /// Whether other processes write to it as well.
+    /// Whether other processes write to it as well. Where none do, what is to happen once happens here, and nothing has to be agreed on.
     pub fn is_shared(&self) -> bool {
         match self.0 {
+            // A file is locked by the process that has it open.
             Engine::Redb(_) => false,
             Engine::Postgres(_) => true,
         }
