@@ -2,6 +2,7 @@
 
 mod auth;
 mod demo;
+mod expiry;
 mod operator;
 mod people;
 mod purge;
@@ -26,7 +27,7 @@ use crate::domain::session::Lifetime;
 use crate::domain::{keyring, organization, public_event};
 use crate::error::{Error, Result};
 use crate::event::{Change, Event};
-use crate::id::IdSource;
+use crate::id::{Id, IdSource};
 use crate::mail::Mailer;
 use crate::store::{
     Answer, Base, Committed, Context, Locks, LogEntry, LogKind, OrgTx, OrgView, Outcome, Reads, Run, Store, SystemTx, SystemView, WideTx,
@@ -145,6 +146,16 @@ impl App {
     /// The log's epoch, the first half of every event's id.
     pub fn epoch(&self) -> &str {
         self.0.store.epoch()
+    }
+
+    /// As [`Store::is_shared`].
+    pub fn is_shared(&self) -> bool {
+        self.0.store.is_shared()
+    }
+
+    /// A new id.
+    pub(crate) fn new_id<K>(&self) -> Id<K> {
+        self.0.ids.next(self.0.clock.now())
     }
 
     /// As [`Store::on_commit`].

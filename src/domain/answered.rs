@@ -7,13 +7,12 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::event::Change;
 use crate::id::{Id, Kind};
 use crate::store::{AnyIndex, Document, Index, OrgDocument, OrgTx, Reads};
 
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_secs(24 * 3_600);
-/// How many stale answers each new one clears away.
-const CLEAR: usize = 10;
 
 /// What a request was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,10 +89,25 @@ impl Once {
     /// # Errors
     /// What the store says.
     pub fn keep<P>(self, tx: &mut OrgTx<'_, P>, answer: String) -> Result<()> {
-        let now = tx.now();
-        for stale in tx.scan(Answered::BY_AGE.of(()).limit(CLEAR))?.items.into_iter().filter(|old| now >= old.at.plus(KEPT)) {
-            tx.delete(stale.id);
-        }
-        tx.put(&Answered { id: self.id, fingerprint: self.fingerprint, answer, at: now })
+        let at = tx.now();
+        tx.put(&Answered { id: self.id, fingerprint: self.fingerprint, answer, at })
     }
+}
+
+/// Until when an answer must have been given not to be kept any more.
+pub fn kept_since(now: Timestamp) -> Timestamp {
+    now.minus(KEPT)
+}
+
+/// Forgets answers that were given then or before, so many at most, and answers whether there may be more.
+///
+/// # Errors
+/// What the store says.
+pub fn forget<P>(tx: &mut OrgTx<'_, P>, until: Timestamp, most: usize) -> Result<Change<bool>> {
+    let mut stale = tx.scan(Answered::BY_AGE.of(()).limit(most))?.items;
+    stale.retain(|answered| answered.at <= until);
+    for answered in &stale {
+        tx.delete(answered.id);
+    }
+    Ok(Change::nothing(stale.len() == most))
 }

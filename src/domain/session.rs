@@ -61,8 +61,6 @@ pub struct Lifetime {
 
 /// How exactly `seen_at` is kept: a write for each request would make reading cost a sync.
 const SEEN_EVERY: Duration = Duration::from_secs(3_600);
-/// How many ended sessions one sign-in clears away.
-const CLEAR: usize = 20;
 /// The most sessions of one person. A program that signs in for each thing it does must not fill the store, nor a list that is shown whole.
 const MOST: usize = 200;
 
@@ -81,9 +79,6 @@ pub struct Origin {
 /// What the store says.
 pub fn begin(tx: &mut SystemTx<'_>, user: Id<User>, lifetime: Lifetime, origin: &Origin) -> Result<Session> {
     let now = tx.now();
-    for ended in tx.scan(Session::BY_END.of(()).limit(CLEAR))?.items.into_iter().filter(|session| session.expires_at <= now) {
-        end(tx, ended.id);
-    }
     if let Some(last) = tx.scan(Session::BY_USER.of(user).newest().limit(MOST - 1))?.next {
         for oldest in tx.scan(Session::BY_USER.of(user).newest().after(Some(last)))?.items {
             end(tx, oldest.id);
@@ -131,14 +126,39 @@ pub fn touch(tx: &mut SystemTx<'_>, id: Id<Session>) -> Result<()> {
     Ok(())
 }
 
+/// Sessions that have reached their age, so many at most.
+///
+/// Those that were idle for too long are not looked for: to find them, an index would be written with each use. They stand until their age
+/// and let nobody in meanwhile, and an open connection knows itself until when its session lasts unused.
+///
+/// # Errors
+/// What the store says.
+pub fn over(view: &SystemView<'_>, most: usize) -> Result<Vec<Session>> {
+    let mut first = view.scan(Session::BY_END.of(()).limit(most))?.items;
+    first.retain(|session| session.expires_at <= view.now());
+    Ok(first)
+}
+
+/// Ends those, with what was opened through them, and answers whether there may be more.
+///
+/// # Errors
+/// What the store says.
+pub fn end_over(tx: &mut SystemTx<'_>, most: usize) -> Result<bool> {
+    let over = over(&tx.view(), most)?;
+    for session in &over {
+        end(tx, session.id);
+    }
+    Ok(over.len() == most)
+}
+
 /// Ends a session and what was opened through it.
 pub fn end(tx: &mut SystemTx<'_>, id: Id<Session>) {
     tx.delete(id);
     tx.signal(Signal::SessionEnded(id));
 }
 
-/// Ends one of a user's sessions, asked for through the session `by`. That one must still be there: a thief who has just been shown out must
-/// not end the owner's.
+/// Ends one of a user's sessions, asked for through the session `by`. That one must still be there: a thief who has just been shown out
+/// must not end the owner's.
 ///
 /// # Errors
 /// `Unauthenticated` when the one that asks is over; `NotFound` for one that is over or somebody else's.
