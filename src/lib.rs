@@ -27,7 +27,7 @@
 //! | [`store`] | typed collections over a narrow port, and the engines behind it |
 //! | [`live`] | rooms, WebSocket and SSE, resume; who else looks at an incident |
 //! | [`mail`] | invitations, links for forgotten passwords, word of a changed one; the relay that takes them |
-//! | [`tasks`] | what happens without anyone asking at that moment: erasing what deleted organizations left |
+//! | [`tasks`] | what happens by the clock, on one node where there are several: removing what is over, and what deleted organizations left |
 //! | [`http`] | the accept loop and its limits, headers, cookies, assets |
 //! | [`api`] | the JSON API and its OpenAPI document; problem+json |
 //! | [`pages`] | what people see: the public page with its cache and stream, an organization's admin pages, the account and the front door, the operator's side |

@@ -25,7 +25,7 @@ use crate::id::{IdSource, secret};
 use crate::live;
 use crate::mail::Mailer;
 use crate::store::{Committed, OpenError, Store};
-use crate::tasks::purge::Purger;
+use crate::tasks::clockwork::Clockwork;
 use crate::token::Keys;
 use crate::web::{self, Web};
 
@@ -246,6 +246,7 @@ pub struct Running {
     pub shutdown: Shutdown,
     server: JoinHandle<io::Result<()>>,
     control: Option<JoinHandle<()>>,
+    clockwork: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -276,17 +277,15 @@ fn begin(start: Start<'_>, demo: Option<Demo>) -> io::Result<Running> {
     let web = Web { demo: demo.map(Arc::new), ..Web::new(app.clone(), config, headers.clone(), shutdown.clone()) };
 
     let pages = web.pages.clone();
-    let purger = Purger::new(app.clone());
-    let (mark, wake) = (pages.marker(), purger.waker());
+    let clockwork = Clockwork::new(app.clone(), app.is_shared());
+    let (mark, wake) = (pages.marker(), clockwork.waker());
     app.on_commit(move |committed| {
         mark(committed);
         wake(committed);
     });
-    let tasks = vec![
-        tokio::spawn(live::follow(news, web.hub.clone(), app.epoch().to_owned())),
-        tokio::spawn(pages.clone().run(shutdown.clone())),
-        tokio::spawn(purger.run(shutdown.clone())),
-    ];
+    let tasks =
+        vec![tokio::spawn(live::follow(news, web.hub.clone(), app.epoch().to_owned())), tokio::spawn(pages.clone().run(shutdown.clone()))];
+    let clockwork = tokio::spawn(clockwork.run(shutdown.clone()));
 
     let prefix: String = secret::<4>().iter().map(|byte| format!("{byte:02x}")).collect();
     let server = Server {
@@ -298,7 +297,7 @@ fn begin(start: Start<'_>, demo: Option<Demo>) -> io::Result<Running> {
         request_ids: RequestIds::new(&prefix),
     };
     let server = tokio::spawn(server.serve(listener, web::endpoint(web.clone())));
-    Ok(Running { addr, web, shutdown, server, control: None, tasks })
+    Ok(Running { addr, web, shutdown, server, control: None, clockwork, tasks })
 }
 
 impl Running {
@@ -323,6 +322,10 @@ impl Running {
             && let Err(error) = control.await
         {
             tracing::error!(%error, "the control socket ended by a panic");
+        }
+        // While there is a store to say so in: another node need not wait for the end of this one's lease.
+        if let Err(error) = self.clockwork.await {
+            tracing::error!(%error, "what happens by the clock ended by a panic");
         }
         let app = self.web.app.clone();
         drop(self.web);

@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 
 use super::App;
 use crate::access::Actor;
+use crate::domain::lease::Tenure;
 use crate::domain::organization::OrgId;
 use crate::domain::purge;
 use crate::error::Result;
@@ -26,12 +27,13 @@ pub enum Erased {
 impl App {
     /// Erases some of what deleted organizations left.
     ///
-    /// A bounded step among the commands in the writer's queue. All of it at once would be less work, and would keep everyone else waiting for as
-    /// long as that takes.
+    /// A bounded step among the commands in the writer's queue. All of it at once would be less work, and would keep everyone else waiting
+    /// for as long as that takes. The step itself does not ask whose it is to do: what it erases nobody can find, and twice is no more than
+    /// once.
     ///
     /// # Errors
-    /// `Unavailable` while the store can't write.
-    pub async fn erase_some(&self) -> Result<Erased> {
+    /// `Unavailable` while the store can't write; `Conflict` when this is another node's to do.
+    pub async fn erase_some(&self, tenure: Tenure) -> Result<Erased> {
         let Some(due) = self.system_read(purge::next).await? else { return Ok(Erased::Nothing) };
         let (done, waiting) = oneshot::channel();
         self.0.store.erase(due.owners().collect(), STEP, move |more| {
@@ -43,6 +45,7 @@ impl App {
         }
         // Only now: a stop in between leaves a purge that finds nothing, and never rows that nobody looks for.
         self.system_change(Actor::System("purge"), move |tx| {
+            tenure.check(tx)?;
             tx.delete(due.id);
             Ok(())
         })

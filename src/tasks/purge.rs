@@ -1,33 +1,35 @@
-//! Erases what deleted organizations left: at the start what an earlier run did not come to, and then whenever one is deleted.
+//! Erases what deleted organizations left: when its turn comes what an earlier run or another node did not come to, and then whenever one
+//! is deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::clockwork::Turn;
 use crate::app::{App, Erased};
 use crate::clock::monotonic;
-use crate::http::Shutdown;
 use crate::store::{Committed, Signal};
 
 /// For how long it waits before it tries again what the store refused.
 const RETRY: Duration = Duration::from_secs(10);
 
 /// The task.
-pub struct Purger {
+pub(super) struct Purger {
     app: App,
-    /// Woken by the store when an organization is deleted. A permit is kept, so that nothing is missed between looking and waiting.
+    /// Woken by the store when an organization is deleted, on whatever node. A permit is kept, so that nothing is missed between looking
+    /// and waiting.
     wake: Arc<Notify>,
 }
 
 impl Purger {
-    /// The task for this application; [`waker`](Self::waker) and [`run`](Self::run) belong together.
-    pub fn new(app: App) -> Self {
+    /// The task for this application; [`waker`](Self::waker) and [`work`](Self::work) belong together.
+    pub(super) fn new(app: App) -> Self {
         Self { app, wake: Arc::default() }
     }
 
     /// What the store calls for each commit.
-    pub fn waker(&self) -> impl Fn(&Committed) + Send + Sync + 'static + use<> {
+    pub(super) fn waker(&self) -> impl Fn(&Committed) + Send + Sync + 'static + use<> {
         let wake = self.wake.clone();
         move |committed| {
             // Also when one is only suspended: a look for nothing costs less than another signal.
@@ -37,18 +39,17 @@ impl Purger {
         }
     }
 
-    /// Works until the server stops. What is under way then is finished by the store, and what remains by the next run.
-    pub async fn run(self, shutdown: Shutdown) {
-        tokio::select! {
-            () = shutdown.stopping() => {}
-            () = self.work() => {}
-        }
+    /// Looks again, though nobody has heard of a deletion.
+    pub(super) fn look(&self) {
+        self.wake.notify_one();
     }
 
-    async fn work(&self) {
+    /// Works for ever, whenever it is this node's turn.
+    pub(super) async fn work(&self, turn: &Turn) {
         loop {
+            turn.comes().await;
             let began = monotonic();
-            match self.app.erase_some().await {
+            match self.app.erase_some(turn.tenure()).await {
                 Ok(Erased::Nothing) => self.wake.notified().await,
                 // As long again as it took: others have the writer for at least half of the time.
                 Ok(Erased::Part) => tokio::time::sleep(began.elapsed()).await,
@@ -64,38 +65,24 @@ impl Purger {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::mpsc::UnboundedReceiver;
-
     use super::*;
-    use crate::access::{Actor, Administer, Edit, Read};
-    use crate::app::Settings;
-    use crate::clock::{Clock, Timestamp};
-    use crate::domain::account::{self, Door, SignUp};
-    use crate::domain::organization::{self, OrgId};
+    use crate::access::{Actor, Edit, Read};
+    use crate::domain::lease::Tenure;
+    use crate::domain::organization::OrgId;
     use crate::domain::page::Page;
-    use crate::domain::purge;
     use crate::domain::service::{self, NewService, Service, Visibility};
     use crate::domain::status::ServiceStatus;
-    use crate::domain::text::Email;
-    use crate::id::{Id, IdSource};
-    use crate::store::{LogKind, OrgTx, Reads, Scan, WideTx};
+    use crate::http::Shutdown;
+    use crate::id::Id;
+    use crate::store::{LogKind, OrgTx, Reads, Scan};
+    use crate::tasks::clockwork::Clockwork;
+    use crate::tasks::testing::{self, PATIENCE, app, delete, is_due, until_nothing_is_due};
 
     const SERVICES: u32 = 20;
-    const PATIENCE: Duration = Duration::from_secs(30);
-
-    fn app() -> (App, UnboundedReceiver<Committed>) {
-        let clock = Clock::manual(Timestamp::from_millis(1_700_000_000_000));
-        App::in_memory(clock, IdSource::seeded(1), Settings::default()).unwrap()
-    }
 
     /// An organization with services, and so with rows, index entries, events and a public log; and the id of its page.
     async fn found(app: &App, number: u128, name: &str) -> (OrgId, Id<Page>) {
-        let org = Id::from_u128(number);
-        let email = Email::parse("email", &format!("ada{number}@example.com")).unwrap();
-        let input = SignUp { email, full_name: "Ada".into(), organization_name: name.into() };
-        app.system_change(Actor::System("test"), move |tx| account::sign_up(tx, org, input, "-".into(), &Door::Open).map(|_| ()))
-            .await
-            .unwrap();
+        let org = testing::found(app, number, name).await;
         for number in 0..SERVICES {
             let input = NewService {
                 name: format!("Service {number}"),
@@ -110,10 +97,6 @@ mod tests {
         (org, page)
     }
 
-    async fn delete(app: &App, org: OrgId, name: &'static str) {
-        app.change_wide(Actor::System("test"), org, move |tx: &mut WideTx<'_, Administer>| organization::delete(tx, name)).await.unwrap();
-    }
-
     /// How many services, events and public events of it are stored.
     async fn stored(app: &App, org: OrgId, page: Id<Page>) -> (usize, u64, u64) {
         app.system_read(move |view| {
@@ -125,32 +108,19 @@ mod tests {
         .unwrap()
     }
 
-    async fn is_due(app: &App) -> bool {
-        app.system_read(purge::next).await.unwrap().is_some()
-    }
-
-    async fn until_nothing_is_due(app: &App) {
-        let waiting = async {
-            while is_due(app).await {
-                tokio::task::yield_now().await;
-            }
-        };
-        assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "it was not erased");
-    }
-
     #[tokio::test]
     async fn nothing_is_left_of_a_deleted_organization_and_all_of_the_others() {
         let (app, _news) = app();
         let ((mill, mill_page), (zoo, zoo_page)) = (found(&app, 1, "Mill").await, found(&app, 2, "Zoo").await);
         let before = stored(&app, zoo, zoo_page).await;
         assert_eq!(before.0, 20);
-        assert_eq!(app.erase_some().await.unwrap(), Erased::Nothing);
+        assert_eq!(app.erase_some(Tenure::Alone).await.unwrap(), Erased::Nothing);
 
         delete(&app, mill, "Mill").await;
         assert!(stored(&app, mill, mill_page).await.0 > 0, "the deletion itself is quick");
         let mut steps = Vec::new();
         while steps.last() != Some(&Erased::Nothing) {
-            steps.push(app.erase_some().await.unwrap());
+            steps.push(app.erase_some(Tenure::Alone).await.unwrap());
         }
 
         assert_eq!(steps[steps.len() - 2..], [Erased::All(mill), Erased::Nothing]);
@@ -165,9 +135,9 @@ mod tests {
         let (app, _news) = app();
         let ((mill, mill_page), (zoo, zoo_page)) = (found(&app, 1, "Mill").await, found(&app, 2, "Zoo").await);
         delete(&app, mill, "Mill").await;
-        let (purger, shutdown) = (Purger::new(app.clone()), Shutdown::new());
-        app.on_commit(purger.waker());
-        let task = tokio::spawn(purger.run(shutdown.clone()));
+        let (clockwork, shutdown) = (Clockwork::new(app.clone(), false), Shutdown::new());
+        app.on_commit(clockwork.waker());
+        let task = tokio::spawn(clockwork.run(shutdown.clone()));
         until_nothing_is_due(&app).await;
         assert_eq!(stored(&app, mill, mill_page).await, (0, 0, 0));
 
@@ -183,8 +153,8 @@ mod tests {
     async fn a_stop_ends_it_while_the_store_is_away() {
         let (app, _news) = app();
         app.close();
-        let (purger, shutdown) = (Purger::new(app.clone()), Shutdown::new());
-        let task = tokio::spawn(purger.run(shutdown.clone()));
+        let (clockwork, shutdown) = (Clockwork::new(app.clone(), false), Shutdown::new());
+        let task = tokio::spawn(clockwork.run(shutdown.clone()));
         shutdown.begin();
         assert!(tokio::time::timeout(PATIENCE, task).await.is_ok_and(|ended| ended.is_ok()));
     }
