@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use allclear::config::{Config, Registration};
+use allclear::domain::session::Session;
 use serde_json::json;
 
 use crate::harness::{Answer, Client, Options, PASSWORD, Process, Server, eventually};
+use crate::live::client::{Ended, Events, Socket};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -105,6 +107,29 @@ async fn a_session_ends_when_it_is_idle_and_in_any_case() {
     assert!(is_in(&busy).await);
     server.advance(Duration::from_secs(1));
     assert!(!is_in(&busy).await, "ninety days are the end");
+}
+
+#[tokio::test]
+async fn at_its_age_a_session_is_gone_and_what_was_opened_through_it_is_closed() {
+    let server = Server::start().await;
+    let ada = server.sign_up("ada").await;
+    let (base, org) = (server.base(), format!("org:{}", ada.org_id));
+    let mut socket = Socket::open(&base, &ada.cookie()).await;
+    socket.join(&org, None).await;
+    let mut stream = Events::open(&base, &format!("room={org}"), &ada.cookie()).await;
+    server.advance(89 * DAY);
+    let later = ada.sign_in().await;
+    let mut elsewhere = Socket::open(&base, &later.cookie()).await;
+    elsewhere.join(&org, None).await;
+
+    server.advance(DAY);
+
+    // Nobody asks for anything meanwhile: the clock alone does it.
+    let stored = async || server.app().system_read(|view| Ok(view.scan(Session::BY_END.of(()))?.items.len())).await.expect("a look");
+    eventually(async || stored().await == 1).await;
+    assert_eq!((socket.ended().await, stream.ended().await), (1_008, Ended::Cleanly));
+    elsewhere.is_silent().await;
+    assert!(is_in(&later).await && !is_in(&ada).await);
 }
 
 #[tokio::test]
