@@ -214,8 +214,8 @@ pub fn kept_since(now: Timestamp) -> Timestamp {
     now.minus(KEPT)
 }
 
-/// Removes invitations whose links ended then or before, so many at most, and answers whether there may be more. All that is lost with one is
-/// the address, which the event repeats.
+/// Removes invitations whose links ended then or before, so many at most, and answers whether there may be more. All that is lost with one
+/// is the address, which the event repeats.
 ///
 /// # Errors
 /// What the store says.

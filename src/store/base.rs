@@ -216,8 +216,8 @@ impl Base<'_> {
         each!(self, tables => redb::names(&tables.index, query, beginning), session => session.names(query, beginning))
     }
 
-    /// The organizations that have something in an index without groups whose number is no greater, in the order of their ids: some that are
-    /// due, without a look at those that are not. No document is read, and what belongs to no organization is not among it.
+    /// The organizations that have something in this index, which has no groups and is sorted by a number, up to that number; in the order
+    /// of their ids. No document is read, and what belongs to no organization is not among it.
     pub(crate) fn due(self, collection: u16, index: u8, until: i64, limit: usize) -> Result<Vec<Uuid>> {
         each!(self, tables => redb::due(&tables.index, collection, index, until, limit), session => session.due(collection, index, until, limit))
     }

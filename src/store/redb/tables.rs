@@ -313,8 +313,8 @@ pub(crate) fn names(index: &impl ReadableTable<Bytes, ()>, query: &RowQuery, beg
     Ok(found)
 }
 
-/// Whose first row in an index of numbers is no greater than that: keys alone are looked at, two for each organization. Its first key of all
-/// says which organization comes next, and where its part of this index begins follows from that.
+/// Whose first row in an index of numbers is no greater than that: keys alone are looked at, two for each organization. The first of all
+/// its keys says which organization comes next, and where its part of this index begins follows from that.
 pub(crate) fn due(index: &impl ReadableTable<Bytes, ()>, collection: u16, number: u8, until: i64, limit: usize) -> Result<Vec<Uuid>> {
     let (mut found, mut last) = (Vec::new(), Scope::SYSTEM.0);
     while found.len() < limit {
