@@ -19,13 +19,14 @@ use super::incident::{self, Incident, Update, Which};
 use super::logo::LogoFile;
 use super::organization::Organization;
 use super::page::{LogoRef, Page};
+use super::public_event;
 use super::service::{self, Service};
 use super::status::{Impact, IncidentStatus, ServiceStatus};
 use crate::access::Read;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::store::{OrgView, Reads};
+use crate::store::{LogRange, OrgView, Reads};
 
 /// The permission of a visitor: not a [`Permission`](crate::access::Permission) of members, so that a view for it reads nothing unfiltered.
 #[derive(Debug, Clone, Copy)]
@@ -146,6 +147,18 @@ impl OrgView<'_, Public> {
             return Err(Error::NotFound);
         }
         self.described(id)?.ok_or(Error::NotFound)
+    }
+
+    /// When visitors of a page were last told something: the time of the last entry in its log; while that is empty, of the page's making.
+    ///
+    /// # Errors
+    /// `NotFound` when the organization has no such page; what the store says.
+    pub fn last_told(&self, id: Id<Page>) -> Result<Timestamp> {
+        let last = LogRange { after: 0, before: u64::MAX, newest: true, limit: 1 };
+        match self.page_log(id.uuid(), last)?.pop() {
+            Some((_, entry)) => public_event::time_of(&entry),
+            None => Ok(self.all().get(id)?.created_at),
+        }
     }
 
     /// A page's logo, PNG, if it is the one with this hash.

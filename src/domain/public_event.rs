@@ -5,14 +5,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::page::Page;
 use super::public::{Public, PublicIncident, PublicPage, PublicService};
 use super::service::Service;
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, EventType, Target};
 use crate::id::Id;
 use crate::store::OrgView;
@@ -34,6 +34,18 @@ impl PublicEvent {
     pub fn to_json(&self) -> Value {
         json!({ "type": self.kind.as_str(), "at": self.at, "subject": self.subject, "data": { "before": self.before, "after": self.after } })
     }
+}
+
+/// When an entry of a page's log was written.
+///
+/// # Errors
+/// `Internal` for what is no such entry.
+pub(super) fn time_of(entry: &[u8]) -> Result<Timestamp> {
+    #[derive(Deserialize)]
+    struct Entry {
+        at: Timestamp,
+    }
+    serde_json::from_slice(entry).map(|entry: Entry| entry.at).map_err(Error::internal)
 }
 
 /// What visitors see of one thing.

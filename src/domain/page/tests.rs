@@ -9,6 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::access::Actor;
 use crate::domain::logo;
+use crate::domain::service::Visibility;
 use crate::domain::status::ServiceStatus::{MajorOutage, Operational};
 use crate::domain::testing::TestOrg;
 
@@ -165,6 +166,47 @@ fn the_oldest_day_is_told_of_from_its_beginning_in_the_pages_zone() {
     assert_eq!((page.today, page.days[13].date), (date(2026, 3, 15), date(2026, 3, 2)));
     assert_eq!(page.days.iter().map(|day| day.incidents.len()).sum::<usize>(), 1);
     assert_eq!(page.days[13].incidents.len(), 1);
+}
+
+#[test]
+fn a_page_stands_as_of_its_last_news_or_the_beginning_of_its_day_and_not_of_the_look_at_it() {
+    let hours = |number: u64| Duration::from_secs(number * 3_600);
+    let mut org = TestOrg::new();
+    let founded = org.now();
+    org.advance(hours(1));
+    assert_eq!(org.page().as_of, founded);
+    org.service("Secret lab", Visibility::Private, Operational);
+    assert_eq!(org.page().as_of, founded, "what visitors don't notice is no news");
+    org.service("API", Visibility::Public, Operational);
+    let news = org.now();
+    org.advance(hours(1));
+    assert_eq!(org.page().as_of, news);
+
+    // Two in the morning.
+    org.advance(hours(12));
+    assert_eq!(org.page().as_of, "2026-03-02T00:00:00Z".parse().unwrap());
+    in_zone(&org, "Asia/Tokyo");
+    assert_eq!(org.page().as_of, org.now(), "a page in another zone is news");
+    org.advance(hours(14));
+    assert_eq!(org.page().as_of, "2026-03-02T15:00:00Z".parse().unwrap(), "the third of March begins in Tokyo");
+}
+
+#[test]
+fn a_page_that_has_told_nothing_yet_stands_as_of_its_making() {
+    let org = TestOrg::new();
+    org.advance(Duration::from_secs(60));
+    let second = org
+        .change(|tx: &mut OrgTx<'_, Edit>| {
+            let page = Page::new(tx.new_id(), "second".into(), tx.now());
+            tx.put(&page)?;
+            Ok(Change::nothing(page))
+        })
+        .unwrap();
+    org.advance(Duration::from_secs(60));
+
+    let (id, runtime) = (second.id, tokio::runtime::Builder::new_current_thread().build().unwrap());
+    let shown = runtime.block_on(org.app.read_public(org.org, move |public| view(public, id, "e"))).unwrap();
+    assert_eq!((shown.seq, shown.as_of), (0, second.created_at));
 }
 
 #[test]

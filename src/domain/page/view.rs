@@ -17,6 +17,9 @@ use crate::store::{LogKind, OrgView};
 pub const DAYS: i64 = 14;
 
 /// A page as it stands at one moment: the one thing that every face of it is made from.
+///
+/// Whoever looks at the same state on the same day sees the same, save for `made_at`. What visitors are shown is made from the rest alone,
+/// so that a page has the same bytes, and the same tag, in whatever process it was rendered.
 #[derive(Debug, Clone)]
 pub struct PageView {
     /// Which.
@@ -35,7 +38,9 @@ pub struct PageView {
     pub at: String,
     /// That position's number.
     pub seq: u64,
-    /// The time it was made for.
+    /// Since when it has stood as it does: the last time that its log told something, or the beginning of `today`, if that was later.
+    pub as_of: Timestamp,
+    /// The time it was made for. It says how long the view is good, and is not for showing: it differs by who looks.
     pub made_at: Timestamp,
 }
 
@@ -76,7 +81,8 @@ pub fn view(view: &OrgView<'_, Public>, id: Id<Page>, epoch: &str) -> Result<Pag
 
     let today = date(now, &page.zone);
     let oldest = today.saturating_sub(jiff::Span::new().days(DAYS - 1));
-    let since = midnight(oldest, &page.zone).unwrap_or(now.minus(Duration::from_secs(14 * 86_400)));
+    // Before the calendar's first day there is no midnight, and nothing that could be left out.
+    let since = midnight(oldest, &page.zone).unwrap_or(Timestamp::from_millis(i64::MIN));
     let mut days: Vec<Day> =
         (0..DAYS).map(|back| Day { date: today.saturating_sub(jiff::Span::new().days(back)), incidents: Vec::new() }).collect();
     let (closed, left_out) = view.closed_since(since)?;
@@ -93,6 +99,8 @@ pub fn view(view: &OrgView<'_, Public>, id: Id<Page>, epoch: &str) -> Result<Pag
         }
     }
     let seq = view.head(LogKind::Page(id.uuid()))?;
+    let last_told = view.last_told(id)?;
+    let as_of = midnight(today, &page.zone).map_or(last_told, |begun| begun.max(last_told));
     Ok(PageView {
         page,
         rollup: status::rollup(&statuses),
@@ -102,6 +110,7 @@ pub fn view(view: &OrgView<'_, Public>, id: Id<Page>, epoch: &str) -> Result<Pag
         days,
         at: format!("{epoch}:{seq}"),
         seq,
+        as_of,
         made_at: now,
     })
 }

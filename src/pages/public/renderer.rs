@@ -318,6 +318,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn every_process_renders_the_same_bytes() {
+        let mut acme = Acme::found().await;
+        acme.fresh().await;
+        acme.app.clock().advance(Duration::from_secs(60));
+        acme.rename("Zenith").await;
+        let here = acme.fresh().await;
+        acme.app.clock().advance(Duration::from_secs(3_600));
+        let other = Pages::new(&acme.app, &Hub::new(), &"https://example.org".parse().unwrap(), SecurityHeaders::new(true));
+        let there = other.fresh("acme").await.unwrap();
+
+        for encoding in ["identity", "gzip", "br"] {
+            let asking = http::HeaderMap::from_iter([(http::header::ACCEPT_ENCODING, http::HeaderValue::from_static(encoding))]);
+            let (here, there) = (here.answer(&asking), there.answer(&asking));
+            assert_eq!(here.headers(), there.headers(), "{encoding}");
+            assert_eq!(here.body(), there.body(), "{encoding}");
+        }
+    }
+
+    #[tokio::test]
     async fn what_changed_is_announced_once() {
         let mut acme = Acme::found().await;
         acme.fresh().await;

@@ -19,9 +19,6 @@ use crate::http::encoding::{Encoding, has_fresh_copy, negotiate};
 /// A page from any of them converges, since its stream begins with what it missed.
 const CACHE_CONTROL: &str = "no-cache, s-maxage=5, stale-while-revalidate=30, stale-if-error=86400";
 
-/// The fragment that tells when a rendering was made. It alone says nothing new.
-const AS_OF: &str = "asof";
-
 /// What a rendering shows, and in which order it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
@@ -89,17 +86,12 @@ impl Rendition {
         self.identity.bytes.len() + self.gzip.bytes.len() + self.brotli.bytes.len() + fragments
     }
 
-    /// Whether a visitor would see no difference but the time of its making.
+    /// Whether a visitor would see no difference. Then this one stays: nothing is to be compressed, and nobody to be told.
     ///
-    /// Then this one stays: a new tag or a new "as of" would tell the world that something private has changed.
+    /// What only members may see is not in a page, nor is when it changed: "as of" moves with public news and with the day alone. So neither
+    /// the bytes nor the tag tell the world that something private has changed.
     pub fn says_the_same(&self, other: &Rendered) -> bool {
-        let as_of =
-            |fragments: &[Fragment]| fragments.iter().find(|fragment| fragment.target == AS_OF).map(|fragment| fragment.html.clone());
-        let mine = self.identity.bytes.as_ref();
-        match (as_of(&self.fragments), as_of(&other.fragments)) {
-            (Some(was), Some(is)) => mine == other.html.replacen(&is, &was, 1).as_bytes(),
-            _ => mine == other.html.as_bytes(),
-        }
+        self.identity.bytes.as_ref() == other.html.as_bytes()
     }
 
     /// The fragments that someone who sees `earlier` has to be sent.
@@ -173,9 +165,9 @@ pub(super) mod tests {
 
     use super::*;
 
-    fn rendered(body: &str, as_of: &str) -> Rendered {
+    fn rendered(body: &str) -> Rendered {
         let fragment = |target, html: &str| Fragment { target, html: html.to_owned() };
-        Rendered { html: format!("<html><p>{body}</p>{as_of}</html>"), fragments: vec![fragment("banner", body), fragment(AS_OF, as_of)] }
+        Rendered { html: format!("<html><p>{body}</p></html>"), fragments: vec![fragment("banner", body), fragment("history", "quiet")] }
     }
 
     /// A rendition that says `body`, the `number`th of its process, of a page without a logo at `/p/acme`.
@@ -187,7 +179,7 @@ pub(super) mod tests {
     pub(in super::super) fn rendition_at(slug: &str, number: u64, body: &str) -> Rendition {
         let at = format!("epoch:{number}.2026-03-01");
         let stamp = Stamp { number, slug: slug.to_owned(), at, good_until: Timestamp::from_millis(1) };
-        Rendition::make(rendered(body, "noon"), stamp, &SecurityHeaders::new(true)).unwrap()
+        Rendition::make(rendered(body), stamp, &SecurityHeaders::new(true)).unwrap()
     }
 
     fn asking(list: &[(header::HeaderName, &str)]) -> HeaderMap {
@@ -246,10 +238,10 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_new_time_alone_is_nothing_new() {
+    fn the_same_bytes_are_nothing_new() {
         let page = rendition(1, "fine");
-        assert!(page.says_the_same(&rendered("fine", "one o'clock")));
-        assert!(!page.says_the_same(&rendered("not fine", "noon")));
+        assert!(page.says_the_same(&rendered("fine")));
+        assert!(!page.says_the_same(&rendered("fine.")));
     }
 
     #[test]

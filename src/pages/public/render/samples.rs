@@ -40,7 +40,9 @@ pub(super) fn view() -> PageView {
             .collect(),
         at: "k3v9:42".into(),
         seq: 42,
-        made_at: Timestamp::from_millis(NOON),
+        as_of: Timestamp::from_millis(NOON),
+        // A while later: it is not to be seen anywhere.
+        made_at: Timestamp::from_millis(NOON + 1_234_567),
     }
 }
 

@@ -107,7 +107,7 @@ impl Page {
             groups: view.sections.iter().filter(|section| !section.services.is_empty()).map(Group::from).collect(),
             span: view.days.len(),
             days: days::stretches(&view.days, zone),
-            as_of: told::moment(view.made_at, zone),
+            as_of: told::moment(view.as_of, zone),
             name,
             state,
             description,
