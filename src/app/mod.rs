@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::access::{Actor, ActorRef, Permission, Read};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::{BaseUrl, Config, Registration};
 use crate::domain::answered::Once;
 use crate::domain::organization::OrgId;
@@ -81,6 +81,9 @@ struct Inner {
     hashing: Semaphore,
     /// Verified against where there is no account, so that an unknown address takes as long as a known one.
     decoy: tokio::sync::OnceCell<String>,
+    /// What a test pretends of the store. A std `Mutex`, held for a copy.
+    #[cfg(test)]
+    pretended: std::sync::Mutex<Option<Timestamp>>,
 }
 
 impl App {
@@ -97,6 +100,8 @@ impl App {
             throttle,
             hashing: Semaphore::new(cores),
             decoy: tokio::sync::OnceCell::new(),
+            #[cfg(test)]
+            pretended: std::sync::Mutex::default(),
         }))
     }
 
@@ -148,11 +153,6 @@ impl App {
         self.0.store.epoch()
     }
 
-    /// As [`Store::is_shared`].
-    pub fn is_shared(&self) -> bool {
-        self.0.store.is_shared()
-    }
-
     /// A new id.
     pub(crate) fn new_id<K>(&self) -> Id<K> {
         self.0.ids.next(self.0.clock.now())
@@ -161,6 +161,21 @@ impl App {
     /// As [`Store::on_commit`].
     pub fn on_commit(&self, hook: impl Fn(&Committed) + Send + Sync + 'static) {
         self.0.store.on_commit(hook);
+    }
+
+    /// As [`Store::away_since`].
+    pub fn away_since(&self) -> Option<Timestamp> {
+        #[cfg(test)]
+        let pretended = *self.0.pretended.lock().unwrap();
+        #[cfg(not(test))]
+        let pretended = None;
+        pretended.or_else(|| self.0.store.away_since())
+    }
+
+    /// Says that the store is away since then, or is not. It is there all the same: who wants reads to fail closes it.
+    #[cfg(test)]
+    pub(crate) fn pretend_away(&self, since: Option<Timestamp>) {
+        *self.0.pretended.lock().unwrap() = since;
     }
 
     /// Finishes what is queued and closes the store.

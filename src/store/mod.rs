@@ -202,9 +202,9 @@ impl Store {
         each!(self, engine => engine.erase(erase))
     }
 
-    /// Calls this for each commit, before anyone is answered: for what must be true by the time the author hears of success. Commits of other nodes
-    /// are heard of as soon as this one knows of them; then it may be called twice for one, and from two threads at once. It must be quick, and must
-    /// not call the store. A store has one.
+    /// Calls this for each commit, on a thread of the engine's, once the commit can be read and before anyone is answered: for what must be
+    /// true by the time the author hears of success. Where other processes commit to the same store it is called for those, too, when they
+    /// are heard of, perhaps on another thread, and now and then twice for one. It must be quick, and must not call the store. A store has one.
     pub fn on_commit(&self, hook: impl Fn(&Committed) + Send + Sync + 'static) {
         each!(self, engine => engine.on_commit(hook));
     }
@@ -231,7 +231,8 @@ impl Store {
         }
     }
 
-    /// Since when it can't be reached, by this machine's clock; `None` while it can. A store in this process is never away.
+    /// Since when it can't be reached, by this machine's clock; `None` while it can. An engine in the same process is never away. Quick, and without
+    /// a look at the store: it is asked for each request that can't be answered from memory.
     pub fn away_since(&self) -> Option<Timestamp> {
         match &self.0 {
             Engine::Redb(_) => None,
