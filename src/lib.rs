@@ -11,7 +11,7 @@
 //!
 //! [`app::App::change`] opens the transaction, reads the actor's role inside it and runs an operation of [`domain`]; the operation answers with an
 //! [`event::Change`], its value and what happened; the events are numbered and written in the same transaction, with what visitors may hear of
-//! them ([`domain::public_event`]). After the commit the store's writer marks the pages in memory, answers the author, and one follower
+//! them ([`domain::public_event`]). After the commit the store has the pages in memory marked, answers the author, and one follower
 //! ([`live::follow`]) takes the log in order and feeds the [`live::Hub`]. Nothing is announced before it is durable.
 //!
 //! # What lives where

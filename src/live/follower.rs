@@ -16,7 +16,7 @@ use crate::store::{Committed, LogEntry, LogKind, Signal};
 
 /// Announces what the store commits until the store closes.
 ///
-/// The pages in memory have heard of a commit by then, on the writer's thread: whoever asks for a page because of an event gets one that shows it.
+/// The pages in memory have heard of a commit by then, from the store: whoever asks for a page because of an event gets one that shows it.
 pub async fn follow(mut news: UnboundedReceiver<Committed>, hub: Hub, epoch: String) {
     while let Some(committed) = news.recv().await {
         // Before the entries: a commit holds the changes of many callers, and a closed session must not hear of those that came after its end.
