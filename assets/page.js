@@ -171,8 +171,9 @@
   // The server says `alive` every 20 s. Two of them missing: the line is dead, though nobody said so.
   let watch = 0;
   const heard = () => {
-    // Whatever changes is told at once, so what is shown is true as of the last sign of life.
-    element("asof").firstElementChild.dateTime = new Date().toISOString();
+    // Whatever changes is told at once, so what is shown is true as of the last sign of life; unless the page says until when it was.
+    const until = element("stale").querySelector("time");
+    element("asof").firstElementChild.dateTime = until?.dateTime ?? new Date().toISOString();
     localise(element("asof"));
     clearTimeout(watch);
     watch = setTimeout(() => {

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::harness::{Answer, Options, PASSWORD, PATIENCE, Server, eventually};
 
 const BROWSER: (&str, &str) = ("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
-const FRAGMENTS: [&str; 7] = ["top", "banner", "incidents", "services", "history", "zone", "asof"];
+const FRAGMENTS: [&str; 8] = ["top", "stale", "banner", "incidents", "services", "history", "zone", "asof"];
 
 /// A page's stream, as htmx reads it.
 pub(crate) struct Stream {

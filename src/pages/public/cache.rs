@@ -1,4 +1,4 @@
-//! The public pages in memory: answered before the router, marked by the store's writer, rendered anew by the renderer.
+//! The public pages in memory: answered before the router, marked when the store tells of a commit, rendered anew by the renderer.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::Method;
 use tokio::sync::{Notify, Semaphore};
 
+use super::rendition::Rendition;
 use super::shelf::{Bounds, Shelf};
 use crate::app::App;
 use crate::config::BaseUrl;
@@ -24,7 +25,8 @@ const BOUNDS: Bounds = Bounds { pages: 2_000, bytes: 64 << 20 };
 /// The public pages. A clone is another handle.
 ///
 /// A page is rendered once per change, however many ask for it: a request costs a look-up. Who asks after a change and before its rendering
-/// waits for that one rendering, and so sees what the commit has acknowledged to its author.
+/// waits for that one rendering, and so sees what the commit has acknowledged to its author; of another process's commit, as soon as this
+/// one has heard of it.
 #[derive(Clone)]
 pub struct Pages(pub(super) Arc<Inner>);
 
@@ -40,7 +42,8 @@ pub(super) struct Inner {
     pub(super) numbers: AtomicU64,
     /// One permit a core but one: rendering and compressing must not take them all from those who only read.
     pub(super) cores: Semaphore,
-    /// Pages to be rendered anew, each at most once. A std `Mutex`, held for a push or a pop. Filled by the store's writer, emptied by the renderer.
+    /// Pages to be rendered anew, each at most once. A std `Mutex`, held for a push or a pop. Filled by whatever thread the store tells of
+    /// commits on, and by the renderer; emptied by the renderer.
     due: Mutex<VecDeque<Id<Page>>>,
     /// Wakes the renderer when `due` has grown.
     pub(super) wake: Notify,
@@ -69,7 +72,8 @@ impl Pages {
         &self.0.shell
     }
 
-    /// Marks pages for the store, which calls it before the author of a change is answered. Does not keep the pages alive: they hold the store.
+    /// Marks pages for the store, which calls it before the author of a change is answered, and when it hears of another process's. Does
+    /// not keep the pages alive: they hold the store.
     pub fn marker(&self) -> impl Fn(&Committed) + Send + Sync + 'static {
         let pages = Arc::downgrade(&self.0);
         move |committed| {
@@ -79,7 +83,8 @@ impl Pages {
         }
     }
 
-    /// Hears of a commit: from here on no page that it concerns is served as it was.
+    /// Hears of a commit that can be read by now: from here on no page that it concerns is served as it was. On any thread, and on several
+    /// at once: marking counts, and the order of the counting is nobody's concern.
     pub fn committed(&self, committed: &Committed) {
         let mut due = Vec::new();
         for entry in &committed.entries {
@@ -109,7 +114,10 @@ impl FastPath for Pages {
         if head.method != Method::GET && head.method != Method::HEAD {
             return None;
         }
-        self.0.shelf.with_fresh(slug, |rendition| rendition.answer(&head.headers))
+        let answer = |rendition: &Rendition| rendition.answer(&head.headers);
+        let fresh = self.0.shelf.with_fresh(slug, answer);
+        // Asked outside of the shelf's lock: the store may hold one of its own while it marks pages here.
+        fresh.or_else(|| if self.is_away() { self.0.shelf.with_unrefuted(slug, answer) } else { None })
     }
 }
 

@@ -8,10 +8,11 @@
 //! | `shelf.rs` | the renditions in memory: found, marked, bounded |
 //! | `cache.rs` | [`Pages`]: answers before the router, hears of commits |
 //! | `renderer.rs` | makes renditions, once for all who wait, and announces what changed |
+//! | `stale.rs` | what pages say while the store is away |
 //! | `live.rs` | the stream that keeps an open page up to date |
 //!
-//! The way of a change: the store's writer marks the page; from then on nobody is served the old one; the renderer, or whoever asks first, makes the
-//! new one; its fragments that differ go to all who follow the page, in one frame.
+//! The way of a change: the store tells of the commit and the page is marked; from then on this process serves nobody the old one; the
+//! renderer, or whoever asks first, makes the new one; its fragments that differ go to all who follow the page, in one frame.
 
 mod cache;
 pub mod live;
@@ -19,6 +20,7 @@ pub mod render;
 mod renderer;
 pub mod rendition;
 mod shelf;
+mod stale;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};

@@ -9,9 +9,12 @@ mod told;
 mod words;
 
 use askama::Template;
+use jiff::tz::TimeZone;
 
+use crate::clock::Timestamp;
 use crate::domain::page::PageView;
 use crate::pages::shell::Shell;
+use crate::pages::when::When;
 use words::Page;
 
 /// One rendering of a page.
@@ -38,11 +41,11 @@ pub struct Fragment {
 /// Only when formatting itself fails, which a `String` never does.
 pub fn render(view: &PageView, shell: &Shell) -> Result<Rendered, askama::Error> {
     let page = &Page::new(view, shell);
-    let fragment = |target, html: String| Fragment { target, html: html.trim().to_owned() };
     Ok(Rendered {
-        html: Whole { page }.render()?,
+        html: Whole { page, away: None }.render()?,
         fragments: vec![
             fragment("top", Top { page }.render()?),
+            fragment("stale", Stale { away: None }.render()?),
             fragment("banner", Banner { page }.render()?),
             fragment("incidents", Incidents { page }.render()?),
             fragment("services", Services { page }.render()?),
@@ -51,6 +54,18 @@ pub fn render(view: &PageView, shell: &Shell) -> Result<Rendered, askama::Error>
             fragment("asof", AsOf { page }.render()?),
         ],
     })
+}
+
+/// The region that is empty in a page as [`render`] makes it, saying that the page can't be updated since then.
+///
+/// # Errors
+/// As [`render`].
+pub fn stale(since: Timestamp, zone: &TimeZone) -> Result<Fragment, askama::Error> {
+    Ok(fragment("stale", Stale { away: Some(told::moment(since, zone)) }.render()?))
+}
+
+fn fragment(target: &'static str, html: String) -> Fragment {
+    Fragment { target, html: html.trim().to_owned() }
 }
 
 /// The data of one unnamed SSE frame that morphs these fragments into an open page.
@@ -73,12 +88,20 @@ pub fn frame<'a>(fragments: impl IntoIterator<Item = &'a Fragment>) -> String {
 #[template(path = "public/page.html")]
 struct Whole<'a> {
     page: &'a Page,
+    /// Since when the page can't be updated.
+    away: Option<When>,
 }
 
 #[derive(Template)]
 #[template(path = "public/page.html", block = "top")]
 struct Top<'a> {
     page: &'a Page,
+}
+
+#[derive(Template)]
+#[template(path = "public/page.html", block = "stale")]
+struct Stale {
+    away: Option<When>,
 }
 
 #[derive(Template)]

@@ -13,7 +13,7 @@ use crate::domain::status::{Impact, Rollup, ServiceStatus};
 use crate::id::Id;
 use crate::pages::when::duration;
 
-const TARGETS: [&str; 7] = ["top", "banner", "incidents", "services", "history", "zone", "asof"];
+const TARGETS: [&str; 8] = ["top", "stale", "banner", "incidents", "services", "history", "zone", "asof"];
 
 fn fragment<'a>(rendered: &'a Rendered, target: &str) -> &'a str {
     &rendered.fragments.iter().find(|fragment| fragment.target == target).unwrap().html
@@ -67,10 +67,25 @@ fn a_fragment_is_what_the_page_shows_and_nothing_around_it() {
         assert!(html.starts_with('<') && html.ends_with('>'), "{target}");
         assert_eq!(ids(html)[0], *target);
     }
-    let frame = frame(&rendered.fragments[1..3]);
+    let frame = frame(&rendered.fragments[2..4]);
     assert!(frame.starts_with("<hx-partial hx-target=\"#banner\" hx-swap=\"outerMorph\"><section id=\"banner\""));
     assert_eq!(frame.matches("</section></hx-partial>").count(), 2);
     assert_eq!(super::frame([]), "");
+}
+
+#[test]
+fn that_it_can_not_be_updated_is_said_where_nothing_is_said_otherwise() {
+    let rendered = shown(&view());
+    let empty = "<div id=\"stale\" aria-live=\"polite\"></div>";
+    assert_eq!(fragment(&rendered, "stale"), empty);
+    assert_eq!(rendered.html.matches(empty).count(), 1);
+
+    let Fragment { target, html } = stale(Timestamp::from_millis(NOON), &TimeZone::get("America/New_York").unwrap()).unwrap();
+    assert_eq!(target, "stale");
+    let since = "<time datetime=\"2026-03-01T12:00:00.000Z\">1 Mar 2026, 07:00 EST</time>";
+    let notice = format!("This page can't be updated at the moment. What it shows was true on {since}.");
+    assert_eq!(html, format!("<div id=\"stale\" aria-live=\"polite\"><p class=\"stale\" role=\"note\">{notice}</p></div>"));
+    assert_eq!(rendered.html.matches("role=\"status\"").count(), 1, "the banner alone is a status");
 }
 
 #[test]

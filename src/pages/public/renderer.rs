@@ -22,8 +22,8 @@ use crate::http::Shutdown;
 use crate::id::Id;
 use crate::live::Room;
 
-/// How often the renderer looks whether another day has begun or something has failed. Looking rather than one long sleep until midnight:
-/// clocks are set, machines are suspended, and tests move time by hand.
+/// How often the renderer looks whether another day has begun, something has failed, or the store is away. Looking rather than one long
+/// sleep until midnight: clocks are set, machines are suspended, and tests move time by hand.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Longer than any slug that was ever claimed.
@@ -40,7 +40,8 @@ impl Pages {
         self.rendition(&held).await
     }
 
-    /// Keeps a renderer busy until the shutdown: pages are rendered anew when they have changed, and when another day begins.
+    /// Keeps a renderer busy until the shutdown: pages are rendered anew when they have changed, and when another day begins; and while the
+    /// store is away they come to say so.
     pub async fn run(self, shutdown: Shutdown) {
         let mut stopping = std::pin::pin!(shutdown.stopping());
         let mut look = interval(LOOK);
@@ -55,7 +56,7 @@ impl Pages {
             tokio::select! {
                 () = &mut stopping => break,
                 () = self.0.wake.notified() => {}
-                _ = look.tick() => self.enqueue(self.0.shelf.overdue(self.0.app.clock().now())),
+                _ = look.tick() => self.enqueue(self.look()),
                 Some(_) = renewals.join_next() => {}
             }
         }
@@ -92,28 +93,40 @@ impl Pages {
         Ok(self.0.shelf.admit(found.page_id, found.org_id))
     }
 
-    /// A true rendition of a page: the one that is here, or a new one.
+    /// A true rendition of a page: the one that is here, or a new one. While the store is away, the last one, unless a commit is known that
+    /// it lacks.
     pub(super) async fn rendition(&self, held: &Held) -> Result<Arc<Rendition>> {
-        if let Some(rendition) = held.fresh() {
+        if let Some(rendition) = self.at_hand(held) {
             return Ok(rendition);
         }
         let alone = held.making.lock().await;
-        self.make(held, &alone).await
+        // The store may have gone away while it was asked.
+        self.make(held, &alone).await.or_else(|error| self.at_hand(held).ok_or(error))
     }
 
-    async fn renew(self, held: Held) {
+    /// The rendition that is here, if it may be served.
+    fn at_hand(&self, held: &Held) -> Option<Arc<Rendition>> {
+        held.fresh().or_else(|| if self.is_away() { held.unrefuted() } else { None })
+    }
+
+    /// Makes a page anew; or has it say that it can't be, once that has been so for long.
+    pub(super) async fn renew(self, held: Held) {
         let alone = held.making.lock().await;
         // Changes that were heard of until now are in the snapshot of the rendering that begins; later ones need another.
         held.begun();
-        match self.make(&held, &alone).await {
-            Ok(_) | Err(Error::NotFound) => {}
+        let done = match self.stale_since() {
+            Some(since) => self.give_notice(&held, since, &alone).await,
+            None => self.make(&held, &alone).await.map(drop),
+        };
+        match done {
+            Ok(()) | Err(Error::NotFound) => {}
             Err(error) => tracing::warn!(page = %held.page, %error, "a page could not be rendered; it is tried again"),
         }
     }
 
     async fn make(&self, held: &Held, _alone: &MutexGuard<'_, ()>) -> Result<Arc<Rendition>> {
         // Whoever was here before may have done it.
-        if let Some(rendition) = held.fresh() {
+        if let Some(rendition) = self.at_hand(held) {
             return Ok(rendition);
         }
         let _core = self.0.cores.acquire().await.map_err(Error::internal)?;
@@ -156,13 +169,13 @@ impl Pages {
         }
         let number = self.0.numbers.fetch_add(1, Ordering::Relaxed) + 1;
         let good_until = page::good_until(view.made_at, &view.page.zone);
-        let stamp = Stamp { number, slug: view.page.slug, good_until, at: view.at };
+        let stamp = Stamp { number, slug: view.page.slug, at: view.at, good_until, zone: view.page.zone, is_stale: false };
         let rendition = Rendition::make(rendered, stamp, &self.0.security).map_err(Error::internal)?;
         Ok(Some(Arc::new(rendition)))
     }
 
     /// Sends those who follow the page what is new to them: one frame, encoded once, and not at all if nobody does.
-    fn announce(&self, page: Id<Page>, earlier: Option<&Rendition>, rendition: &Rendition) {
+    pub(super) fn announce(&self, page: Id<Page>, earlier: Option<&Rendition>, rendition: &Rendition) {
         let news: Vec<_> = match earlier {
             Some(earlier) => rendition.changed_since(earlier).collect(),
             None => rendition.fragments.iter().collect(),
@@ -188,7 +201,7 @@ fn position(view: &PageView) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use futures_util::future::join_all;
@@ -208,16 +221,16 @@ mod tests {
     use crate::store::{Committed, LogEntry};
 
     /// An organization, its page at `/p/acme`, and the news that a follower would hear.
-    struct Acme {
-        app: App,
+    pub(in super::super) struct Acme {
+        pub(in super::super) app: App,
         hub: Hub,
-        pages: Pages,
+        pub(in super::super) pages: Pages,
         org: OrgId,
         news: UnboundedReceiver<Committed>,
     }
 
     impl Acme {
-        async fn found() -> Self {
+        pub(in super::super) async fn found() -> Self {
             let settings = Settings { registration: Registration::Open, ..Settings::default() };
             let clock = Clock::manual(Timestamp::from_millis(1_772_366_400_000));
             let (app, news) = App::in_memory(clock, IdSource::seeded(1), settings).unwrap();
@@ -238,10 +251,15 @@ mod tests {
             acme
         }
 
-        async fn rename(&mut self, name: &str) {
+        pub(in super::super) async fn rename(&mut self, name: &str) {
+            self.rename_elsewhere(name).await;
+            self.follow();
+        }
+
+        /// As another process would: this one has not heard of it yet.
+        async fn rename_elsewhere(&self, name: &str) {
             let patch = OrganizationPatch { name: Some(name.to_owned()), ..OrganizationPatch::default() };
             self.app.change_wide(Actor::System("test"), self.org, move |tx| organization::update(tx, patch, None)).await.unwrap();
-            self.follow();
         }
 
         async fn patch(&mut self, patch: PagePatch) {
@@ -270,11 +288,17 @@ mod tests {
             self.pages.committed(&Committed { entries: vec![entry], signals: Vec::new() });
         }
 
-        async fn fresh(&self) -> Arc<Rendition> {
+        pub(in super::super) async fn fresh(&self) -> Arc<Rendition> {
             self.pages.fresh("acme").await.unwrap()
         }
 
-        async fn listen(&self) -> (crate::live::Connection, Receiver, Held) {
+        /// What another process renders.
+        async fn elsewhere(&self) -> Arc<Rendition> {
+            let other = Pages::new(&self.app, &Hub::new(), &"https://example.org".parse().unwrap(), SecurityHeaders::new(true));
+            other.fresh("acme").await.unwrap()
+        }
+
+        pub(in super::super) async fn listen(&self) -> (crate::live::Connection, Receiver, Held) {
             let held = self.pages.hold("acme").await.unwrap();
             let (mut connection, receiver) = self.hub.connect(None);
             connection.join(Room::Fragments(held.page));
@@ -282,7 +306,7 @@ mod tests {
         }
     }
 
-    fn html(rendition: &Rendition) -> String {
+    pub(in super::super) fn html(rendition: &Rendition) -> String {
         String::from_utf8(rendition.answer(&http::HeaderMap::new()).into_body().to_vec()).unwrap()
     }
 
@@ -325,8 +349,7 @@ mod tests {
         acme.rename("Zenith").await;
         let here = acme.fresh().await;
         acme.app.clock().advance(Duration::from_secs(3_600));
-        let other = Pages::new(&acme.app, &Hub::new(), &"https://example.org".parse().unwrap(), SecurityHeaders::new(true));
-        let there = other.fresh("acme").await.unwrap();
+        let there = acme.elsewhere().await;
 
         for encoding in ["identity", "gzip", "br"] {
             let asking = http::HeaderMap::from_iter([(http::header::ACCEPT_ENCODING, http::HeaderValue::from_static(encoding))]);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use super::live;
@@ -19,6 +20,13 @@ use crate::http::encoding::{Encoding, has_fresh_copy, negotiate};
 /// A page from any of them converges, since its stream begins with what it missed.
 const CACHE_CONTROL: &str = "no-cache, s-maxage=5, stale-while-revalidate=30, stale-if-error=86400";
 
+/// Of a page that says that it can't be updated. No cache must go on saying so while it asks for a newer one, which may come from a process
+/// that can. In place of an error it may: then it is true, and the page says how old it is.
+const CACHE_CONTROL_STALE: &str = "no-cache, s-maxage=5, stale-if-error=86400";
+
+/// How `at` ends where the page says that it can't be updated. No logo's hash has such letters.
+const STALE: &str = ".stale";
+
 /// What a rendering shows, and in which order it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
@@ -26,11 +34,16 @@ pub struct Stamp {
     pub number: u64,
     /// The word in the page's address, as it was then.
     pub slug: String,
-    /// Where the page's stream stands with it: `<epoch>:<seq>.<day>`, the position in the page's log and the day that it calls today; and after
-    /// another dot the beginning of its logo's hash, if it has one: of logos the log says nothing.
+    /// Where the page's stream stands with it: `<epoch>:<seq>.<day>`, the position in the page's log and the day that it calls today; and
+    /// after another dot the beginning of its logo's hash, if it has one: of logos the log says nothing. With `.stale` behind it where the
+    /// page says that it can't be updated: who sees that has to be told when it can, though nothing else has changed.
     pub at: String,
     /// From when on another day is today.
     pub good_until: Timestamp,
+    /// In which its times are told.
+    pub zone: TimeZone,
+    /// Whether it says that it can't be updated.
+    pub is_stale: bool,
 }
 
 /// One rendering of a page in every encoding.
@@ -55,14 +68,38 @@ impl Rendition {
         let html = Bytes::from(rendered.html);
         let gzip = Bytes::from(gzip(&html)?);
         let brotli = Bytes::from(brotli(&html)?);
+        let kept = HeaderValue::from_static(if stamp.is_stale { CACHE_CONTROL_STALE } else { CACHE_CONTROL });
         Ok(Self {
             stamp,
             fragments: rendered.fragments,
-            identity: Face::new(html, Encoding::Identity, security),
-            gzip: Face::new(gzip, Encoding::Gzip, security),
-            brotli: Face::new(brotli, Encoding::Brotli, security),
+            identity: Face::new(html, Encoding::Identity, &kept, security),
+            gzip: Face::new(gzip, Encoding::Gzip, &kept, security),
+            brotli: Face::new(brotli, Encoding::Brotli, &kept, security),
             told: OnceLock::new(),
         })
+    }
+
+    /// The same page with this notice in the place of the region that says nothing, by a number of its own. Made of what is here, since the
+    /// store can't be asked. Takes as long as [`make`](Self::make).
+    ///
+    /// # Errors
+    /// As `make`.
+    pub fn stale(&self, notice: Fragment, number: u64, security: &SecurityHeaders) -> io::Result<Self> {
+        let mut html = String::from_utf8_lossy(&self.identity.bytes).into_owned();
+        let mut fragments = self.fragments.clone();
+        if let Some(region) = fragments.iter_mut().find(|fragment| fragment.target == notice.target) {
+            // An element with an id: what people write is escaped, and can't be taken for it.
+            html = html.replacen(&region.html, &notice.html, 1);
+            *region = notice;
+        }
+        let at = format!("{}{STALE}", self.stamp.at);
+        let position = format!("?after={}\"", self.stamp.at);
+        // The last one: what people write stands before the stream's address, and may look like it.
+        if let Some(place) = html.rfind(&position) {
+            html.replace_range(place..place + position.len(), &format!("?after={at}\""));
+        }
+        let stamp = Stamp { number, at, is_stale: true, ..self.stamp.clone() };
+        Self::make(Rendered { html, fragments }, stamp, security)
     }
 
     /// The answer to a GET or HEAD with these headers. The server drops the body of an answer to HEAD and keeps its length.
@@ -88,8 +125,8 @@ impl Rendition {
 
     /// Whether a visitor would see no difference. Then this one stays: nothing is to be compressed, and nobody to be told.
     ///
-    /// What only members may see is not in a page, nor is when it changed: "as of" moves with public news and with the day alone. So neither
-    /// the bytes nor the tag tell the world that something private has changed.
+    /// What only members may see is not in a page, nor is when it changed: "as of" moves with public news and with the day alone. So
+    /// neither the bytes nor the tag tell the world that something private has changed.
     pub fn says_the_same(&self, other: &Rendered) -> bool {
         self.identity.bytes.as_ref() == other.html.as_bytes()
     }
@@ -115,14 +152,14 @@ struct Face {
 }
 
 impl Face {
-    fn new(bytes: Bytes, encoding: Encoding, security: &SecurityHeaders) -> Self {
+    fn new(bytes: Bytes, encoding: Encoding, kept: &HeaderValue, security: &SecurityHeaders) -> Self {
         // Each encoding is a representation of its own, and so has a strong tag of its own.
         let hash: String = Sha256::digest(&bytes).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
         let etag = format!("\"{hash}\"");
 
         let mut not_modified = HeaderMap::with_capacity(16);
         not_modified.insert(header::ETAG, HeaderValue::try_from(&etag).unwrap_or(HeaderValue::from_static("\"\"")));
-        not_modified.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE_CONTROL));
+        not_modified.insert(header::CACHE_CONTROL, kept.clone());
         not_modified.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         security.apply(&mut not_modified);
         let mut whole = not_modified.clone();
@@ -165,9 +202,19 @@ pub(super) mod tests {
 
     use super::*;
 
-    fn rendered(body: &str) -> Rendered {
-        let fragment = |target, html: &str| Fragment { target, html: html.to_owned() };
-        Rendered { html: format!("<html><p>{body}</p></html>"), fragments: vec![fragment("banner", body), fragment("history", "quiet")] }
+    const EMPTY: &str = "<div id=\"stale\"></div>";
+
+    fn fragment(target: &'static str, html: &str) -> Fragment {
+        Fragment { target, html: html.to_owned() }
+    }
+
+    fn rendered(number: u64, body: &str) -> Rendered {
+        let html = format!("<html>{EMPTY}<p>{body}</p><i hx-sse:connect=\"/live?after={}\"></i></html>", at(number));
+        Rendered { html, fragments: vec![fragment("banner", body), fragment("stale", EMPTY)] }
+    }
+
+    fn at(number: u64) -> String {
+        format!("epoch:{number}.2026-03-01")
     }
 
     /// A rendition that says `body`, the `number`th of its process, of a page without a logo at `/p/acme`.
@@ -177,9 +224,19 @@ pub(super) mod tests {
 
     /// The same, elsewhere.
     pub(in super::super) fn rendition_at(slug: &str, number: u64, body: &str) -> Rendition {
-        let at = format!("epoch:{number}.2026-03-01");
-        let stamp = Stamp { number, slug: slug.to_owned(), at, good_until: Timestamp::from_millis(1) };
-        Rendition::make(rendered(body), stamp, &SecurityHeaders::new(true)).unwrap()
+        let (good_until, zone) = (Timestamp::from_millis(1), TimeZone::UTC);
+        let stamp = Stamp { number, slug: slug.to_owned(), at: at(number), good_until, zone, is_stale: false };
+        Rendition::make(rendered(number, body), stamp, &SecurityHeaders::new(true)).unwrap()
+    }
+
+    /// A copy of one that says that it can't be updated, the `number`th of its process.
+    pub(in super::super) fn stale(original: &Rendition, number: u64) -> Rendition {
+        let notice = fragment("stale", "<div id=\"stale\">It can't be updated.</div>");
+        original.stale(notice, number, &SecurityHeaders::new(true)).unwrap()
+    }
+
+    fn text(answer: &Response<Bytes>) -> String {
+        String::from_utf8(answer.body().to_vec()).unwrap()
     }
 
     fn asking(list: &[(header::HeaderName, &str)]) -> HeaderMap {
@@ -240,8 +297,8 @@ pub(super) mod tests {
     #[test]
     fn the_same_bytes_are_nothing_new() {
         let page = rendition(1, "fine");
-        assert!(page.says_the_same(&rendered("fine")));
-        assert!(!page.says_the_same(&rendered("fine.")));
+        assert!(page.says_the_same(&rendered(1, "fine")));
+        assert!(!page.says_the_same(&rendered(1, "fine.")));
     }
 
     #[test]
@@ -249,6 +306,35 @@ pub(super) mod tests {
         let (was, is) = (rendition(1, "fine"), rendition(2, "not fine"));
         assert_eq!(is.changed_since(&was).map(|fragment| fragment.target).collect::<Vec<_>>(), ["banner"]);
         assert_eq!(is.changed_since(&is).count(), 0);
+    }
+
+    #[test]
+    fn a_copy_that_says_that_it_can_not_be_updated_is_the_same_page_but_for_that() {
+        // What people write may look like parts of the page, and is escaped.
+        let page = rendition(7, "<p>&lt;div id=\"stale\"&gt; /live?after=epoch:7.2026-03-01\" fine</p>");
+        let copy = stale(&page, 9);
+        let (was, is) = (text(&page.answer(&HeaderMap::new())), text(&copy.answer(&HeaderMap::new())));
+        let position = "hx-sse:connect=\"/live?after=epoch:7.2026-03-01";
+        let expected = was.replace(EMPTY, "<div id=\"stale\">It can't be updated.</div>").replace(position, &format!("{position}.stale"));
+        assert_eq!(is, expected);
+        assert_ne!(is, was);
+        assert_eq!((copy.stamp.number, copy.stamp.at.as_str(), copy.stamp.is_stale), (9, "epoch:7.2026-03-01.stale", true));
+        assert_eq!(copy.changed_since(&page).map(|fragment| fragment.target).collect::<Vec<_>>(), ["stale"]);
+
+        for encoding in ["identity", "gzip", "br"] {
+            let asking = asking(&[(header::ACCEPT_ENCODING, encoding)]);
+            let (before, after) = (page.answer(&asking), copy.answer(&asking));
+            assert_ne!(before.headers()["etag"], after.headers()["etag"], "{encoding}");
+            assert_eq!(after.headers()["cache-control"], "no-cache, s-maxage=5, stale-if-error=86400");
+        }
+    }
+
+    #[test]
+    fn who_sees_that_it_can_not_be_updated_is_told_when_it_can_and_the_other_way_round() {
+        let page = rendition(7, "fine");
+        let copy = stale(&page, 9);
+        assert!(!page.is_seen_at(&copy.stamp.at) && !copy.is_seen_at(&page.stamp.at));
+        assert!(copy.is_seen_at(&copy.stamp.at));
     }
 
     #[test]

@@ -32,12 +32,17 @@ pub(super) struct Entry {
     /// Held while the page is rendered, and until what changed has been published: one rendering at a time, announced in order.
     pub(super) making: tokio::sync::Mutex<()>,
     shown: ArcSwapOption<Rendition>,
-    /// Counts the commits that may have changed the page, beginning at 1. Raised by the store's writer alone.
+    /// Counts what may have changed the page, beginning at 1: commits, and days that begin. Raised by whoever tells of them, on any thread.
     changes: AtomicU64,
-    /// How many of them `shown` knows of.
+    /// What `changes` was after the last commit.
     ///
-    /// A rendering reads `changes` before it opens its snapshot, and the writer raises it after the commit: what is counted is in the
-    /// snapshot. Log numbers would not do, for another day changes a page without a new one.
+    /// Raised a moment after it. Who looks in between takes the commit for a day's beginning; its author has not been answered yet.
+    committed: AtomicU64,
+    /// How many of the changes `shown` knows of.
+    ///
+    /// A rendering reads `changes` before it opens its snapshot, and who tells of a commit raises it when that can be read: what is counted
+    /// is in the snapshot, whichever thread counted it and whichever process made the commit. Log numbers would not do, for another day
+    /// changes a page without a new one.
     shown_to: AtomicU64,
     /// When it was last asked for, by the shelf's hand.
     used: AtomicU64,
@@ -55,6 +60,7 @@ impl Entry {
             making: tokio::sync::Mutex::new(()),
             shown: ArcSwapOption::empty(),
             changes: AtomicU64::new(1),
+            committed: AtomicU64::new(1),
             shown_to: AtomicU64::new(0),
             used: AtomicU64::new(0),
             holds: AtomicUsize::new(0),
@@ -64,6 +70,11 @@ impl Entry {
 
     fn is_true(&self) -> bool {
         self.shown_to.load(Ordering::SeqCst) == self.changes.load(Ordering::SeqCst)
+    }
+
+    /// Whether no commit is known that the rendition does not know of. Another day may have begun since.
+    fn is_unrefuted(&self) -> bool {
+        self.shown_to.load(Ordering::SeqCst) >= self.committed.load(Ordering::SeqCst)
     }
 
     /// The latest rendition, true or not.
@@ -76,14 +87,22 @@ impl Entry {
         if self.is_true() { self.shown() } else { None }
     }
 
+    /// The latest rendition if no commit is known to have changed the page: for as long as the store is away, and no other can be made.
+    ///
+    /// Not one that a commit has changed: it may show what was made private.
+    pub(super) fn unrefuted(&self) -> Option<Arc<Rendition>> {
+        if self.is_unrefuted() { self.shown() } else { None }
+    }
+
     /// How many changes there have been. Read it before the snapshot that a rendering is made from.
     pub(super) fn changes(&self) -> u64 {
         self.changes.load(Ordering::SeqCst)
     }
 
-    /// From now on the rendition is not true any more. Answers whether the renderer has to be told.
-    fn mark(&self) -> bool {
-        self.changes.fetch_add(1, Ordering::SeqCst);
+    /// Tells of a commit: from now on the rendition is not true any more. Answers whether the renderer has to be told.
+    pub(super) fn mark(&self) -> bool {
+        let changes = self.changes.fetch_add(1, Ordering::SeqCst) + 1;
+        self.committed.fetch_max(changes, Ordering::SeqCst);
         self.queue()
     }
 
@@ -133,9 +152,18 @@ impl Shelf {
 
     /// Hands out the page's rendition if it is true.
     pub(super) fn with_fresh<T>(&self, slug: &str, then: impl FnOnce(&Rendition) -> T) -> Option<T> {
+        self.with(slug, Entry::is_true, then)
+    }
+
+    /// Hands out the page's rendition if no commit is known to have changed the page; see [`Entry::unrefuted`].
+    pub(super) fn with_unrefuted<T>(&self, slug: &str, then: impl FnOnce(&Rendition) -> T) -> Option<T> {
+        self.with(slug, Entry::is_unrefuted, then)
+    }
+
+    fn with<T>(&self, slug: &str, may_be_served: fn(&Entry) -> bool, then: impl FnOnce(&Rendition) -> T) -> Option<T> {
         let books = self.read();
         let entry = books.by_slug.get(slug)?;
-        if !entry.is_true() {
+        if !may_be_served(entry) {
             return None;
         }
         let shown = entry.shown.load();
@@ -181,16 +209,31 @@ impl Shelf {
         due.extend(concerned.iter().filter(|entry| entry.mark()).map(|entry| entry.page));
     }
 
-    /// Marks the pages for which another day has begun. Hands out those, and those that could not be rendered when they should have been.
+    /// Marks the pages for which another day has begun, and those that say that they can't be updated: for while they can. Hands out those,
+    /// and those that could not be rendered when they should have been.
     pub(super) fn overdue(&self, now: Timestamp) -> Vec<Id<Page>> {
         let books = self.read();
         let mut due = Vec::new();
         for entry in books.by_page.values() {
             let shown = entry.shown.load();
-            if entry.is_true() && shown.as_ref().is_some_and(|rendition| rendition.stamp.good_until <= now) {
+            let has_had_its_day = |rendition: &Arc<Rendition>| rendition.stamp.is_stale || rendition.stamp.good_until <= now;
+            if entry.is_true() && shown.as_ref().is_some_and(has_had_its_day) {
+                // No commit: as long as no other can be made, this one may be served.
                 entry.changes.fetch_add(1, Ordering::SeqCst);
             }
             if !entry.is_true() && (shown.is_some() || entry.holds.load(Ordering::SeqCst) > 0) && entry.queue() {
+                due.push(entry.page);
+            }
+        }
+        due
+    }
+
+    /// Hands out the pages that do not say yet that they can't be updated: for while they can't.
+    pub(super) fn unaware(&self) -> Vec<Id<Page>> {
+        let books = self.read();
+        let mut due = Vec::new();
+        for entry in books.by_page.values() {
+            if entry.shown.load().as_ref().is_some_and(|rendition| !rendition.stamp.is_stale) && entry.queue() {
                 due.push(entry.page);
             }
         }
@@ -212,6 +255,21 @@ impl Shelf {
         entry.confirm(up_to);
         self.touch(entry);
         self.hand.fetch_add(1, Ordering::SeqCst);
+        books.fit(self.bounds, entry);
+        true
+    }
+
+    /// Puts a copy in the place of its original, if that is still there. Answers whether it did.
+    ///
+    /// It knows of as many changes as the original, and is no more asked for. The word in its address stays whose it is: it may lead to
+    /// another page by now.
+    pub(super) fn replace(&self, entry: &Arc<Entry>, original: &Arc<Rendition>, copy: Arc<Rendition>) -> bool {
+        let mut books = self.write();
+        if !entry.shown.load().as_ref().is_some_and(|shown| Arc::ptr_eq(shown, original)) {
+            return false;
+        }
+        books.bytes = books.bytes - original.weight() + copy.weight();
+        entry.shown.store(Some(copy));
         books.fit(self.bounds, entry);
         true
     }
@@ -327,7 +385,7 @@ impl Drop for Held {
 mod tests {
     use uuid::Uuid;
 
-    use super::super::rendition::tests::rendition_at;
+    use super::super::rendition::tests::{rendition_at, stale};
     use super::*;
 
     const ORG: OrgId = OrgId::from_u128(1);
@@ -483,5 +541,72 @@ mod tests {
         assert!(shelf.overdue(Timestamp::from_millis(1)).is_empty(), "it is queued already");
         shelf.hold("a").unwrap().begun();
         assert_eq!(shelf.overdue(Timestamp::from_millis(1)), [id(1)], "its rendering came to nothing");
+    }
+
+    #[test]
+    fn another_day_refutes_nothing_and_a_commit_does() {
+        let shelf = shelf(10, 1 << 20);
+        let last = |slug: &str| shelf.with_unrefuted(slug, |rendition| rendition.stamp.number);
+        place(&shelf, "a", 1);
+        assert_eq!((number(&shelf, "a"), last("a")), (Some(1), Some(1)));
+        shelf.overdue(Timestamp::from_millis(1));
+        assert_eq!((number(&shelf, "a"), last("a")), (None, Some(1)));
+        assert!(shelf.hold("a").unwrap().unrefuted().is_some());
+
+        mark(&shelf, LogKind::Page(id(1).uuid()));
+        assert_eq!((number(&shelf, "a"), last("a")), (None, None));
+        let held = shelf.hold("a").unwrap();
+        assert!(held.unrefuted().is_none());
+        held.confirm(held.changes());
+        assert_eq!((number(&shelf, "a"), last("a")), (Some(1), Some(1)));
+    }
+
+    #[test]
+    fn a_copy_takes_its_originals_place_and_nothing_else() {
+        let one = rendition_at("a", 1, "a");
+        let copy = Arc::new(stale(&one, 9));
+        let shelf = shelf(10, 1 << 20);
+        place(&shelf, "a", 1);
+        place(&shelf, "a", 2);
+        let (elder, younger) = (shelf.hold_page(id(1)).unwrap(), shelf.hold_page(id(2)).unwrap());
+        mark(&shelf, LogKind::Page(id(1).uuid()));
+
+        let original = elder.shown().unwrap();
+        assert!(shelf.replace(elder.entry(), &original, copy.clone()));
+        assert!(!shelf.replace(elder.entry(), &original, copy.clone()), "it is not there any more");
+        assert_eq!(elder.shown().map(|shown| shown.stamp.number), Some(9));
+        assert!(elder.fresh().is_none() && elder.unrefuted().is_none(), "it knows no more than before");
+        assert_eq!(shelf.hold("a").map(|held| held.page), Some(id(2)), "the word is the other's");
+        let books = shelf.read();
+        assert_eq!((books.count, books.bytes), (2, copy.weight() + younger.shown().unwrap().weight()));
+    }
+
+    #[test]
+    fn copies_keep_within_the_bounds() {
+        let one = rendition_at("a", 1, "a").weight();
+        let shelf = shelf(10, one * 2 + 10);
+        place(&shelf, "a", 1);
+        place(&shelf, "b", 2);
+        let held = shelf.hold("b").unwrap();
+        let original = held.shown().unwrap();
+        assert!(shelf.replace(held.entry(), &original, Arc::new(stale(&original, 9))));
+        assert_eq!((number(&shelf, "a"), number(&shelf, "b")), (None, Some(9)));
+    }
+
+    #[test]
+    fn each_page_has_to_say_once_that_it_can_not_be_updated_and_is_due_when_it_can() {
+        let shelf = shelf(10, 1 << 20);
+        place(&shelf, "a", 1);
+        assert_eq!(shelf.unaware(), [id(1)]);
+        assert!(shelf.unaware().is_empty(), "it is queued already");
+        let held = shelf.hold("a").unwrap();
+        held.begun();
+        let original = held.shown().unwrap();
+        assert!(shelf.replace(held.entry(), &original, Arc::new(stale(&original, 9))));
+        assert!(shelf.unaware().is_empty(), "it says so");
+
+        assert_eq!(shelf.overdue(Timestamp::from_millis(0)), [id(1)]);
+        assert_eq!(number(&shelf, "a"), None);
+        assert!(held.unrefuted().is_some());
     }
 }
