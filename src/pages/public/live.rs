@@ -35,9 +35,10 @@ async fn follow(web: &Web, request: &Request) -> Result<Response> {
     // Joined before it is looked where the page stands, so that nothing falls between the two; what is told twice is left out by its number.
     let (mut connection, receiver) = web.hub.connect(None);
     connection.join(Room::Fragments(held.page));
-    let rendition = web.pages.rendition(&held).await?;
+    let seen = position(request);
+    let rendition = web.pages.rendition_for(&held, &seen).await?;
 
-    let is_behind = !rendition.is_seen_at(&position(request));
+    let is_behind = !rendition.is_seen_at(&seen);
     let opening = frames::opening(if is_behind { None } else { Some(&rendition.stamp.at) });
     let mut events = EventStream::new(&web.shutdown, connection, receiver, opening, rendition.stamp.number).alive_by(ALIVE.clone());
     if is_behind {

@@ -21,6 +21,8 @@ use crate::error::{Error, Result};
 use crate::http::Shutdown;
 use crate::id::Id;
 use crate::live::Room;
+use crate::live::protocol::EventId;
+use crate::store::LogKind;
 
 /// How often the renderer looks whether another day has begun, something has failed, or the store is away. Looking rather than one long
 /// sleep until midnight: clocks are set, machines are suspended, and tests move time by hand.
@@ -102,6 +104,27 @@ impl Pages {
         let alone = held.making.lock().await;
         // The store may have gone away while it was asked.
         self.make(held, &alone).await.or_else(|error| self.at_hand(held).ok_or(error))
+    }
+
+    /// A true rendition for someone who has seen the page at this position. If that is beyond what is shown here, they come from a process
+    /// that heard of a change earlier: the page is made anew before they are sent anything, for what is here is older than what they see.
+    ///
+    /// Anyone can claim to have seen more. So the store is asked whether there is more, once: a claim costs a look, and no rendering; and
+    /// while the store is away it takes no page from the others.
+    ///
+    /// # Errors
+    /// As [`fresh`](Self::fresh); `Unavailable` as well for who has seen more while the store is away: another process may serve them.
+    pub(super) async fn rendition_for(&self, held: &Held, position: &str) -> Result<Arc<Rendition>> {
+        let rendition = self.rendition(held).await?;
+        if !rendition.is_older_than(position) {
+            return Ok(rendition);
+        }
+        let log = LogKind::Page(held.page.uuid());
+        let seq = self.0.app.read_public(held.org, move |view| view.head(log)).await?;
+        if rendition.is_older_than(&EventId { epoch: self.0.app.epoch(), seq }.to_string()) && held.mark() {
+            self.enqueue(vec![held.page]);
+        }
+        self.rendition(held).await
     }
 
     /// The rendition that is here, if it may be served.
@@ -441,6 +464,37 @@ pub(super) mod tests {
         acme.app.clock().advance(Duration::from_secs(3 * 3_600));
         assert_eq!(acme.pages.0.shelf.overdue(acme.app.clock().now()), [acme.pages.hold("acme").await.unwrap().page]);
         assert!(acme.fresh().await.stamp.at.ends_with(".2026-03-02"));
+    }
+
+    #[tokio::test]
+    async fn who_has_seen_more_elsewhere_is_not_sent_what_is_older_here() {
+        let acme = Acme::found().await;
+        let older = acme.fresh().await;
+        let held = acme.pages.hold("acme").await.unwrap();
+        acme.rename_elsewhere("Zenith").await;
+        let seen = acme.elsewhere().await.stamp.at.clone();
+        assert!(Arc::ptr_eq(&acme.fresh().await, &older), "nobody has told");
+        assert!(Arc::ptr_eq(&acme.pages.rendition_for(&held, &older.stamp.at).await.unwrap(), &older));
+
+        let shown = acme.pages.rendition_for(&held, &seen).await.unwrap();
+        assert!(shown.is_seen_at(&seen) && html(&shown).contains("Zenith"));
+        assert!(Arc::ptr_eq(&acme.fresh().await, &shown), "the others see it, too");
+        assert_eq!(acme.pages.next_due(), Some(held.page));
+    }
+
+    #[tokio::test]
+    async fn who_only_claims_to_have_seen_more_costs_nobody_the_page() {
+        let acme = Acme::found().await;
+        let shown = acme.fresh().await;
+        let held = acme.pages.hold("acme").await.unwrap();
+        let claimed = format!("{}:999.2026-03-01", acme.app.epoch());
+        assert!(Arc::ptr_eq(&acme.pages.rendition_for(&held, &claimed).await.unwrap(), &shown));
+        assert_eq!(acme.pages.next_due(), None);
+
+        acme.app.pretend_away(Some(acme.app.clock().now()));
+        acme.app.close();
+        assert!(matches!(acme.pages.rendition_for(&held, &claimed).await, Err(Error::Unavailable(_))));
+        assert!(Arc::ptr_eq(&acme.fresh().await, &shown));
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ use super::render::{Fragment, Rendered};
 use crate::clock::Timestamp;
 use crate::http::SecurityHeaders;
 use crate::http::encoding::{Encoding, has_fresh_copy, negotiate};
+use crate::live::protocol::EventId;
 
 /// Browsers ask each time and are mostly told "not modified"; shared caches may spare us a crowd, and show an old page rather than none.
 /// A page from any of them converges, since its stream begins with what it missed.
@@ -134,6 +135,14 @@ impl Rendition {
     /// The fragments that someone who sees `earlier` has to be sent.
     pub fn changed_since<'a>(&'a self, earlier: &'a Rendition) -> impl Iterator<Item = &'a Fragment> {
         self.fragments.iter().filter(move |fragment| !earlier.fragments.contains(fragment))
+    }
+
+    /// Whether who has seen this position has seen more of the page's log than this shows. Of another log's life nothing can be said.
+    pub fn is_older_than(&self, position: &str) -> bool {
+        fn log(position: &str) -> Option<EventId<'_>> {
+            EventId::parse(position.split('.').next()?)
+        }
+        matches!((log(&self.stamp.at), log(position)), (Some(here), Some(there)) if here.epoch == there.epoch && here.seq < there.seq)
     }
 
     /// Whether a stream that has seen this position has missed nothing. A client that names no day is taken at its word.
@@ -306,6 +315,17 @@ pub(super) mod tests {
         let (was, is) = (rendition(1, "fine"), rendition(2, "not fine"));
         assert_eq!(is.changed_since(&was).map(|fragment| fragment.target).collect::<Vec<_>>(), ["banner"]);
         assert_eq!(is.changed_since(&is).count(), 0);
+    }
+
+    #[test]
+    fn who_has_seen_a_greater_number_of_the_same_log_has_seen_more() {
+        let page = rendition(7, "fine");
+        for more in ["epoch:8.2026-03-01", "epoch:8", "epoch:10.2026-02-28.1a2b3c4d", "epoch:8.2026-03-01.stale"] {
+            assert!(page.is_older_than(more), "{more}");
+        }
+        for other in ["epoch:7.2026-03-02", "epoch:6.2026-03-01", "other:8.2026-03-01", "", "8", "epoch:", "epoch:-8", "epoch:8x"] {
+            assert!(!page.is_older_than(other), "{other}");
+        }
     }
 
     #[test]

@@ -104,9 +104,9 @@ mod tests {
         }
 
         /// What a stream opens with.
-        async fn opened(&self, _position: &str) -> Result<Arc<Rendition>> {
+        async fn opened(&self, position: &str) -> Result<Arc<Rendition>> {
             let held = self.pages.hold("acme").await?;
-            self.pages.rendition(&held).await
+            self.pages.rendition_for(&held, position).await
         }
     }
 
