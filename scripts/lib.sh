@@ -17,17 +17,28 @@ as_root() {
   fi
 }
 
+# Whether a command is there. Debian keeps those of PostgreSQL off the PATH, in a directory a version; the newest is put on it.
+is_there() {
+  local found
+  command -v "$1" >/dev/null && return
+  found=$(compgen -G "/usr/lib/postgresql/*/bin/$1" | sort -V | tail -n 1) || true
+  [ -n "$found" ] && PATH=$PATH:$(dirname "$found")
+}
+
 # need COMMAND=PACKAGE...: installs the Debian packages whose commands are missing.
 need() {
   local pair missing=()
   for pair in "$@"; do
-    command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+    is_there "${pair%%=*}" || missing+=("${pair#*=}")
   done
   [ "${#missing[@]}" -eq 0 ] && return
   command -v apt-get >/dev/null || die "please install: ${missing[*]} (this script can do so on Debian only)"
   echo "installing ${missing[*]}"
   as_root apt-get update -qq
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  for pair in "$@"; do
+    is_there "${pair%%=*}" || die "${pair#*=} is installed, but there is no ${pair%%=*}"
+  done
 }
 
 # A port of the loopback that nobody listens on. Another process may take it before we do; then the server says so.
@@ -61,6 +72,46 @@ stop_server() {
   wait "$server" || code=$?
   server=
   [ "$code" -eq 0 ] || die "the server ended with $code after SIGTERM"
+}
+
+# start_postgres [SETTING=VALUE...]: a throwaway PostgreSQL in a directory and on a port of its own, which goes with whoever started it. Sets
+# $postgres to its process id and $postgres_url to the address of a database in it, and tells tests of it by ALLCLEAR_TEST_POSTGRES. It syncs
+# nothing unless a setting says otherwise. The cluster that Debian's package makes and starts on port 5432 is the machine's, and left alone.
+#
+# The caller has `trap stop_postgres EXIT`, or calls stop_postgres in a trap of its own.
+start_postgres() {
+  local port setting as=() settings=()
+  need initdb=postgresql
+  if [ "$(id -u)" -eq 0 ]; then
+    # PostgreSQL refuses root, and its own user may not be able to enter the present directory.
+    as=(setpriv --reuid=postgres --regid=postgres --clear-groups env -C /)
+  fi
+  postgres_directory=$(mktemp -d)
+  [ "$(id -u)" -ne 0 ] || chown postgres: "$postgres_directory"
+  "${as[@]}" initdb -A trust -U postgres --no-sync -D "$postgres_directory/data" >"$postgres_directory/initdb.log" 2>&1 ||
+    { cat "$postgres_directory/initdb.log" >&2; die "initdb failed"; }
+  port=$(free_port)
+  for setting in "listen_addresses=127.0.0.1" "unix_socket_directories=$postgres_directory" "max_connections=300" \
+    "fsync=off" "full_page_writes=off" "synchronous_commit=on" "$@"; do
+    settings+=(-c "$setting")
+  done
+  "${as[@]}" postgres -D "$postgres_directory/data" -p "$port" "${settings[@]}" >"$postgres_directory/log" 2>&1 &
+  postgres=$!
+  until pg_isready -q -h 127.0.0.1 -p "$port"; do
+    if ! kill -0 "$postgres" 2>/dev/null; then
+      cat "$postgres_directory/log" >&2
+      die "PostgreSQL ended before it was ready"
+    fi
+  done
+  postgres_url=postgres://postgres@127.0.0.1:$port/postgres
+  export ALLCLEAR_TEST_POSTGRES=$postgres_url
+}
+
+# Ends what start_postgres began, at once: nobody wants its data.
+stop_postgres() {
+  [ -z "${postgres:-}" ] || { kill -QUIT "$postgres" 2>/dev/null && wait "$postgres" 2>/dev/null; } || true
+  [ -z "${postgres_directory:-}" ] || rm -rf "$postgres_directory"
+  postgres='' postgres_directory=''
 }
 
 # The middle one of an odd count of numbers, one a line.
