@@ -1,6 +1,7 @@
 //! A server in this process, and what tests hold in their hands.
 
 mod client;
+pub(crate) mod engine;
 mod process;
 
 use std::panic::Location;
@@ -15,7 +16,6 @@ use allclear::demo::Pace;
 use allclear::http::{Limits, bind};
 use allclear::id::IdSource;
 use allclear::serve::{self, Running, Start};
-use allclear::store::Store;
 use allclear::token::Keys;
 
 pub(crate) use client::{Answer, Client, PASSWORD, accepting};
@@ -48,7 +48,7 @@ pub(crate) fn eventually(mut holds: impl AsyncFnMut() -> bool) -> impl Future<Ou
 
 /// What a server may be told; the default is what [`Server::start`] uses.
 pub(crate) struct Options {
-    /// Where the store and the keys live; in memory without.
+    /// Where the store (or a note of its database's name) and the keys live; both go with the server without.
     pub(crate) dir: Option<PathBuf>,
     /// Give the same one to a restarted server, or it begins again at the start.
     pub(crate) clock: Clock,
@@ -84,15 +84,17 @@ pub(crate) struct Server {
     app: App,
     base: String,
     running: Running,
+    /// On PostgreSQL, and of no directory. The last, so that it goes after all that uses it.
+    database: Option<engine::Database>,
 }
 
 impl Server {
-    /// In memory, with open registration, at 2026-03-01T12:00:00Z.
+    /// On a store of its own, with open registration, at 2026-03-01T12:00:00Z.
     pub(crate) async fn start() -> Self {
         Self::start_with(Options::default()).await
     }
 
-    /// On a file in this directory; a second start finds what the first one left.
+    /// On the store of this directory; a second start finds what the first one left.
     pub(crate) async fn start_in(dir: &Path) -> Self {
         Self::start_with(Options { dir: Some(dir.to_path_buf()), ..Options::default() }).await
     }
@@ -105,16 +107,12 @@ impl Server {
         let listener = bind(([127, 0, 0, 1], 0).into()).expect("a free port");
         let config = options.config.bound_to(listener.local_addr().expect("an address"));
         let settings = serve::settings(&config).expect("a relay, if there is to be one");
-        let (store, news) = match &options.dir {
-            None => Store::memory(),
-            Some(dir) => Store::open(&dir.join("allclear.redb"), 16 << 20),
-        }
-        .expect("the store opens");
+        let (store, news, database) = engine::open(options.dir.as_deref()).await;
         let keys = options.dir.as_ref().map_or_else(Keys::ephemeral, |dir| Keys::load(&dir.join("keys")).expect("the keys load"));
         let app = App::new(store, options.clock, ids, keys, settings);
         let running =
             serve::start(Start { app: app.clone(), news, listener, config: &config, limits: options.limits }).expect("the server starts");
-        Self { app, base: format!("http://{}", running.addr), running }
+        Self { app, base: format!("http://{}", running.addr), running, database }
     }
 
     /// The demonstration, on the machine's clock, moving on at this pace.
@@ -122,14 +120,15 @@ impl Server {
         let listener = bind(([127, 0, 0, 1], 0).into()).expect("a free port");
         let config = Config { demo: true, ..Config::default() }.bound_to(listener.local_addr().expect("an address"));
         let running = serve::start_demo(&config, listener, Limits::default(), pace).await.expect("the demonstration starts");
-        Self { app: running.web.app.clone(), base: format!("http://{}", running.addr), running }
+        Self { app: running.web.app.clone(), base: format!("http://{}", running.addr), running, database: None }
     }
 
     /// Stops as on SIGTERM: requests finish, streams end, the store closes.
     pub(crate) async fn stop(self) {
-        let Self { app, running, .. } = self;
+        let Self { app, running, database, .. } = self;
         drop(app);
         running.stop().await;
+        drop(database);
     }
 
     /// `http://127.0.0.1:<port>`, whatever the base URL is.

@@ -1,6 +1,9 @@
 //! Journeys through the whole server, over real sockets: one binary, a module per journey.
 //!
 //! `harness` has the server, its clients and the real program as a child process. Nothing sleeps: tests wait for conditions.
+//!
+//! They run on the embedded store, and with `ALLCLEAR_TEST_ENGINE=postgres` on PostgreSQL; `fleet` needs PostgreSQL in any case. Where that
+//! is they are told by `ALLCLEAR_TEST_POSTGRES`, which `scripts/with-postgres` sets.
 
 mod account_pages;
 mod account_people;

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use super::{Client, PATIENCE};
+use super::{Client, PATIENCE, engine};
 
 /// A running program; killed when dropped.
 pub(crate) struct Process {
@@ -18,30 +18,44 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the program in `dir` (so that its data is in `dir/data`) on a free port, with no environment but `envs`. Its log goes to `dir/log`.
+    /// Starts the program in `dir` on a free port, on the engine that the journeys run on, with no environment but `envs`. What it keeps is
+    /// in `dir/data`, or in a database of this directory's own; started there again, it finds that. Its log goes to `dir/log`.
     ///
     /// # Panics
     /// When it does not say where it listens.
     pub(crate) async fn spawn(dir: &Path, args: &[&str], envs: &[(&str, &str)]) -> Self {
+        let flags = engine::flags(dir).await;
+        let args: Vec<&str> = flags.iter().map(String::as_str).chain(args.iter().copied()).collect();
+        Self::run(dir, &args, envs).await
+    }
+
+    /// As [`spawn`](Self::spawn), with these flags alone, whatever the engine.
+    pub(crate) async fn run(dir: &Path, args: &[&str], envs: &[(&str, &str)]) -> Self {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("log")).expect("a log");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_allclear"))
-            .args(["--listen", "127.0.0.1:0"])
-            .args(args)
-            .current_dir(dir)
-            .env_clear()
-            .envs(envs.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the program starts");
+        let mut child =
+            program(dir, args).envs(envs.iter().copied()).stdout(Stdio::piped()).stderr(log).spawn().expect("the program starts");
         let mut out = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let base = match word_with(&mut out, "http://127.0.0.1:").await {
             Some(base) => base,
             None => panic!("it never said where it listens: {}", std::fs::read_to_string(dir.join("log")).unwrap_or_default()),
         };
         Self { child, out, base, dir: dir.to_path_buf() }
+    }
+
+    /// Starts a program that is expected not to: its exit code, and what it said.
+    ///
+    /// # Panics
+    /// When it goes on.
+    pub(crate) async fn refused(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
+        let ended = tokio::time::timeout(PATIENCE, program(dir, args).output()).await;
+        let output = ended.expect("it ends").expect("the program starts");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// Whether it is the same program still.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("it can be asked").is_none()
     }
 
     /// `http://127.0.0.1:<port>`.
@@ -80,6 +94,13 @@ impl Process {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         ended.expect("it ends").expect("it can be waited for").code()
     }
+}
+
+/// The program, to be started in `dir` on a free port with an empty environment.
+fn program(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_allclear"));
+    command.args(["--listen", "127.0.0.1:0"]).args(args).current_dir(dir).env_clear().stdin(Stdio::null()).kill_on_drop(true);
+    command
 }
 
 /// The word that contains `part`, in the next line that has one.
