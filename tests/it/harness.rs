@@ -1,8 +1,12 @@
 //! A server in this process, and what tests hold in their hands.
 
 mod client;
+mod cluster;
+mod dice;
 pub(crate) mod engine;
+mod line;
 mod process;
+mod record;
 
 use std::panic::Location;
 use std::path::{Path, PathBuf};
@@ -19,7 +23,11 @@ use allclear::serve::{self, Running, Start};
 use allclear::token::Keys;
 
 pub(crate) use client::{Answer, Client, PASSWORD, accepting};
+pub(crate) use cluster::{Cluster, Stop};
+pub(crate) use dice::Dice;
+pub(crate) use line::Line;
 pub(crate) use process::Process;
+pub(crate) use record::{Acknowledged, Log};
 
 /// How long anything may take before a test gives up on it: far longer than it does on a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

@@ -5,7 +5,7 @@ use proptest::prelude::{Just, Strategy, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::harness::Server;
-use crate::live::client::{Events, Socket, seq};
+use crate::live::client::{Events, Link, Socket, seq};
 use crate::live::{change_service, positions};
 
 /// The most events of one story: fewer than are told again, so that a reset would be a loss.
@@ -128,11 +128,6 @@ struct Listener {
     link: Option<Link>,
 }
 
-enum Link {
-    Socket(Box<Socket>),
-    Stream(Box<Events>),
-}
-
 impl Listener {
     /// A WebSocket and a stream for members, and each for visitors: first, third and second, fourth.
     fn one_of_each(world: &World, slug: &str) -> [Self; 4] {
@@ -192,14 +187,7 @@ impl Listener {
     async fn hear(&mut self) -> bool {
         let id = match &mut self.link {
             None => None,
-            Some(Link::Socket(socket)) => socket.hear().await.ok().map(|told| {
-                assert_eq!((told["type"].as_str(), told["room"].as_str()), (Some("event"), Some(self.room.as_str())), "{told}");
-                told["id"].as_str().expect("an id").to_owned()
-            }),
-            Some(Link::Stream(stream)) => stream.hear().await.ok().map(|told| {
-                assert_eq!(told.name, "", "{told:?}");
-                told.id
-            }),
+            Some(link) => link.hear(&self.room).await,
         };
         let Some(id) = id else { return false };
         assert_eq!(seq(&id), self.last() + 1, "{}: exactly once and in order", self.room);

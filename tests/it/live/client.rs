@@ -45,22 +45,33 @@ impl Socket {
         Self::connect(base, headers, None).await
     }
 
+    /// With this cookie, at a server that may be gone, or its store away: `None` then.
+    pub(crate) async fn knock(base: &str, cookie: &str) -> Option<Self> {
+        let answered = Self::reach(base, &[("cookie", cookie)], None).await.ok()?;
+        answered.map_err(|status| assert_eq!(status, 503)).ok()
+    }
+
     async fn connect(base: &str, headers: &[(&str, &str)], buffer: Option<u32>) -> Result<Self, u16> {
+        Self::reach(base, headers, buffer).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// As [`try_open`](Self::try_open), where the server may be gone: why there is no answer at all.
+    async fn reach(base: &str, headers: &[(&str, &str)], buffer: Option<u32>) -> Result<Result<Self, u16>, String> {
         let host = base.strip_prefix("http://").expect("plain HTTP");
         let address: SocketAddr = host.parse().expect("an address");
         let socket = TcpSocket::new_v4().expect("a socket");
         if let Some(bytes) = buffer {
             socket.set_recv_buffer_size(bytes).expect("a small buffer");
         }
-        let stream = within(socket.connect(address)).await.expect("a connection");
+        let stream = within(socket.connect(address)).await.map_err(|error| error.to_string())?;
         let mut request = format!("ws://{host}/live/ws").into_client_request().expect("a request");
         for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
             request.headers_mut().insert(HeaderName::try_from(*name).expect("a name"), HeaderValue::from_str(value).expect("a value"));
         }
         match within(client_async(request, stream)).await {
-            Ok((socket, _)) => Ok(Self(socket)),
-            Err(tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
-            Err(other) => panic!("{other}"),
+            Ok((socket, _)) => Ok(Ok(Self(socket))),
+            Err(tungstenite::Error::Http(response)) => Ok(Err(response.status().as_u16())),
+            Err(other) => Err(other.to_string()),
         }
     }
 
@@ -106,6 +117,18 @@ impl Socket {
         let answer = self.ask(join(room, after)).await;
         assert_eq!((&answer["type"], &answer["room"]), (&json!("joined"), &json!(room)), "{answer}");
         answer["at"].as_str().expect("a position").to_owned()
+    }
+
+    /// As [`join`](Self::join), where the server may go meanwhile, or its store be away: `None` then.
+    pub(crate) async fn try_join(&mut self, room: &str, after: Option<&str>) -> Option<String> {
+        within(self.0.send(Message::text(join(room, after).to_string()))).await.ok()?;
+        let answer = self.hear().await.ok()?;
+        if answer["type"] == "error" {
+            assert_eq!(answer["code"], "unavailable", "{answer}");
+            return None;
+        }
+        assert_eq!((&answer["type"], &answer["room"]), (&json!("joined"), &json!(room)), "{answer}");
+        Some(answer["at"].as_str().expect("a position").to_owned())
     }
 
     /// The next event: its room, its id, itself.
@@ -188,11 +211,11 @@ impl Told {
     }
 }
 
-/// An event stream from `/live/sse`.
+/// An event stream, from `/live/sse` unless another path is named.
 pub(crate) struct Events {
     response: reqwest::Response,
     unread: Vec<u8>,
-    /// The position it said it begins at.
+    /// The position it said it begins at; empty where a page's stream begins with the page.
     pub(crate) at: String,
 }
 
@@ -207,26 +230,41 @@ impl Events {
     /// # Errors
     /// The status and the problem of a refusal.
     pub(crate) async fn try_open(base: &str, query: &str, headers: &[(&str, &str)]) -> Result<Self, (u16, Value)> {
+        let answered = Self::reach(base, &format!("/live/sse?{query}"), headers).await.unwrap_or_else(|error| panic!("{error}"));
+        if let Ok(events) = &answered {
+            assert!(!events.at.is_empty(), "it begins nowhere");
+        }
+        answered
+    }
+
+    /// The stream of this path with these headers, from a server that may be gone, or its store away: `None` then.
+    pub(crate) async fn knock(base: &str, path: &str, headers: &[(&str, &str)]) -> Option<Self> {
+        let answered = Self::reach(base, path, headers).await.ok()?;
+        answered.map_err(|(status, problem)| assert_eq!(status, 503, "{problem}")).ok()
+    }
+
+    /// As [`try_open`](Self::try_open), of any path, where the server may be gone: why there is no answer at all.
+    async fn reach(base: &str, path: &str, headers: &[(&str, &str)]) -> Result<Result<Self, (u16, Value)>, String> {
         // A client each, and so a connection each.
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let mut request = client.get(format!("{base}/live/sse?{query}"));
+        let mut request = client.get(format!("{base}{path}"));
         for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
             request = request.header(*name, *value);
         }
-        let response = within(request.send()).await.expect("an answer");
+        let response = within(request.send()).await.map_err(|error| error.to_string())?;
         let status = response.status().as_u16();
         if status != 200 {
-            return Err((status, within(response.json()).await.expect("a problem")));
+            let problem = within(response.json()).await.map_err(|error| error.to_string())?;
+            return Ok(Err((status, problem)));
         }
         for (name, value) in [("content-type", "text/event-stream"), ("cache-control", "no-store"), ("x-accel-buffering", "no")] {
             assert_eq!(response.headers()[name], value);
         }
         let mut events = Self { response, unread: Vec::new(), at: String::new() };
-        let opening = events.block().await.expect("an opening");
-        assert!(opening.retry.parse::<u32>().is_ok(), "{opening:?}");
-        assert!(!opening.id.is_empty() && opening.data.is_empty(), "a position and no event: {opening:?}");
+        let opening = events.block().await.map_err(|ended| format!("no opening: {ended:?}"))?;
+        assert!(opening.retry.parse::<u32>().is_ok() && opening.data.is_empty(), "when to come back, and no event: {opening:?}");
         events.at = opening.id;
-        Ok(events)
+        Ok(Ok(events))
     }
 
     /// The next message that is no comment.
@@ -266,6 +304,32 @@ impl Events {
                 Ok(Some(bytes)) => self.unread.extend(bytes),
                 Ok(None) if self.unread.is_empty() => return Err(Ended::Cleanly),
                 Ok(None) | Err(_) => return Err(Ended::Broken),
+            }
+        }
+    }
+}
+
+/// A way to hear of one room.
+pub(crate) enum Link {
+    /// Joined by a socket that has joined nothing else.
+    Socket(Box<Socket>),
+    /// A stream of this room alone.
+    Stream(Box<Events>),
+}
+
+impl Link {
+    /// The id of the next event of the room; `None` at the end. Nothing else is told, such as a reset.
+    pub(crate) async fn hear(&mut self, room: &str) -> Option<String> {
+        match self {
+            Link::Socket(socket) => {
+                let told = socket.hear().await.ok()?;
+                assert_eq!((told["type"].as_str(), told["room"].as_str()), (Some("event"), Some(room)), "{told}");
+                Some(told["id"].as_str().expect("an id").to_owned())
+            }
+            Link::Stream(stream) => {
+                let told = stream.hear().await.ok()?;
+                assert_eq!(told.name, "", "{told:?}");
+                Some(told.id)
             }
         }
     }
