@@ -18,6 +18,7 @@ mod client;
 mod crash;
 mod demo;
 mod errors;
+mod fleet;
 mod front;
 mod harness;
 mod idempotency;
