@@ -2,6 +2,9 @@
 //!
 //! `cargo bench --bench fanout`; `-- --idle 2000 --viewers 5000 --events 30` sets the sizes. The server is the real binary in a process of its own; its
 //! memory is what the kernel says of it (`VmRSS`), so that a connection's buffers count wherever they are.
+//!
+//! With `-- --postgres URL` two nodes on that database, which must be empty: what is changed at the first reaches those who listen at the
+//! second. `scripts/measure-cluster` starts a PostgreSQL and runs it so.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -30,11 +33,12 @@ impl Drop for Server {
 }
 
 impl Server {
-    fn start() -> Self {
+    fn start(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder is made");
         let mut child = Command::new(env!("CARGO_BIN_EXE_allclear"))
             .args(["--listen", "127.0.0.1:0", "--registration", "open", "--data-dir"])
             .arg(folder.path())
+            .args(flags)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the server starts");
@@ -50,6 +54,11 @@ impl Server {
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("the kernel says");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
     }
+}
+
+/// The text that follows a flag.
+fn text(name: &str) -> Option<String> {
+    std::env::args().skip_while(|argument| argument != name).nth(1)
 }
 
 fn argument(name: &str, default: usize) -> usize {
@@ -119,8 +128,9 @@ fn per(kib: u64, count: usize) -> f64 {
     kib as f64 / count as f64
 }
 
-async fn fan_out(server: &Server, client: &reqwest::Client, slug: &str, viewers: usize, events: usize) {
-    let base = format!("http://{}", server.address);
+/// Changes are made at one server, and listened to at the same or at another one.
+async fn fan_out(writer: &Server, server: &Server, client: &reqwest::Client, slug: &str, viewers: usize, events: usize) {
+    let base = format!("http://{}", writer.address);
     let (ready, seen) = (Arc::new(Barrier::new(viewers + 1)), Arc::new(AtomicU64::new(0)));
     let start = now();
     let mut tasks = Vec::new();
@@ -173,21 +183,42 @@ async fn fan_out(server: &Server, client: &reqwest::Client, slug: &str, viewers:
     println!("server memory with all of them: {} MiB", server.memory() / 1_024);
 }
 
+/// Somebody who is signed in, and the slug of their page.
+async fn sign_up(server: &Server) -> (reqwest::Client, String) {
+    let client = reqwest::Client::builder().cookie_store(true).build().expect("a client");
+    let body =
+        json!({ "email": "bench@example.com", "password": "tangerine-otter-plinth", "full_name": "Bench", "organization_name": "Bench" });
+    let answer = client.post(format!("http://{}/api/users/auth/signup", server.address)).json(&body).send().await.expect("it answers");
+    let profile: Value = answer.json().await.expect("JSON");
+    let slug = profile["organization"]["slug"].as_str().expect("a slug").to_owned();
+    (client, slug)
+}
+
+async fn across_nodes(url: &str) {
+    let shared = tempfile::tempdir().expect("a folder is made");
+    let keys = shared.path().join("keys").display().to_string();
+    let flags = ["--store", url, "--key-file", keys.as_str()];
+    let (writer, reader) = (Server::start(&flags), Server::start(&flags));
+    let (client, slug) = sign_up(&writer).await;
+    println!("changes at one node, viewers at another:");
+    fan_out(&writer, &reader, &client, &slug, argument("--viewers", 2_000), argument("--events", 200)).await;
+}
+
 fn main() {
     allclear::http::raise_fd_limit().expect("the limit of open files can be raised");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+    if let Some(url) = text("--postgres") {
+        runtime.block_on(across_nodes(&url));
+        return;
+    }
     runtime.block_on(async {
         for part in ["streams", "sockets", "fan-out"] {
-            let server = Server::start();
-            let client = reqwest::Client::builder().cookie_store(true).build().expect("a client");
-            let body = json!({ "email": "bench@example.com", "password": "tangerine-otter-plinth", "full_name": "Bench", "organization_name": "Bench" });
-            let answer = client.post(format!("http://{}/api/users/auth/signup", server.address)).json(&body).send().await.expect("it answers");
-            let profile: Value = answer.json().await.expect("JSON");
-            let slug = profile["organization"]["slug"].as_str().expect("a slug").to_owned();
+            let server = Server::start(&[]);
+            let (client, slug) = sign_up(&server).await;
             match part {
                 "streams" => idle_streams(&server, &slug, argument("--idle", 2_000)).await,
                 "sockets" => idle_sockets(&server, &slug, argument("--idle", 2_000)).await,
-                _ => fan_out(&server, &client, &slug, argument("--viewers", 5_000), argument("--events", 30)).await,
+                _ => fan_out(&server, &server, &client, &slug, argument("--viewers", 5_000), argument("--events", 30)).await,
             }
         }
     });
