@@ -148,6 +148,15 @@ impl App {
         self.system_change(Actor::System("keys"), move |tx| keyring::agree(tx, &prints, replace)).await
     }
 
+    /// Makes this process's keys those of all others, which must be restarted with them.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn adopt_keys(&self, actor: Actor) -> Result<()> {
+        let prints = self.0.keys.prints();
+        self.system_change(actor, move |tx| keyring::agree(tx, &prints, true)).await
+    }
+
     /// The log's epoch, the first half of every event's id.
     pub fn epoch(&self) -> &str {
         self.0.store.epoch()

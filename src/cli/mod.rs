@@ -11,6 +11,7 @@ mod logging;
 mod openapi;
 mod output;
 mod serve;
+mod store;
 mod user;
 
 use std::ffi::OsString;
@@ -53,6 +54,8 @@ enum Command {
     Config(config::Args),
     /// Help somebody with their account, whether the server runs or not
     User(user::Args),
+    /// Move to another store, or put new keys in force
+    Store(store::Args),
     /// Print the description of the JSON API (OpenAPI 3.0)
     Openapi,
     /// Print the completion script for a shell
@@ -71,6 +74,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: impl IntoIterator<Item
         Command::Healthcheck => with_config(flags, env, |loaded| healthcheck::run(&loaded.config)),
         Command::Config(args) => config::run(args, flags, env),
         Command::User(args) => with_config(flags, env, |loaded| user::run(args, &loaded.config)),
+        Command::Store(args) => with_config(flags, env, |loaded| store::run(args, &loaded.config)),
         Command::Openapi => openapi::run(),
         Command::Completions(args) => completions::run(args),
     };

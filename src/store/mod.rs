@@ -12,10 +12,12 @@
 //! | `writes.rs` | `WriteSet`: what one command wants written, read through by the command itself |
 //! | `base.rs` | `Base`, the port: what is committed, on any engine |
 //! | `tx.rs` | `OrgTx`, `OrgView`, `SystemTx`, `SystemView`, `WideTx`, `Reads` |
+//! | `copy.rs` | from a file into a database, whole, verified, resumable |
 //! | `redb/` | the embedded engine: one writer thread with group commit, snapshots for reads |
 //! | `postgres/` | the engine for several nodes: a queue an organization and node, one follower of what all of them commit |
 
 mod base;
+pub mod copy;
 mod document;
 mod names;
 mod postgres;

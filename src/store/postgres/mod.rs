@@ -11,6 +11,7 @@
 //! | `queue.rs` | commands: one queue an organization and node, one transaction for all that wait |
 //! | `follower.rs` | what is committed, here and on the other nodes, in order |
 //! | `erase.rs` | what is removed without a look at it |
+//! | `import.rs` | a database that is filled by a copy |
 //!
 //! Two nodes never write to one organization at the same time: each transaction first locks the row of `allclear.heads` that says how far the
 //! organization's log is. That makes of every organization what the embedded engine is as a whole: one writer, numbers without gaps, in the order
@@ -21,6 +22,7 @@
 
 mod erase;
 mod follower;
+mod import;
 mod pools;
 mod queue;
 mod schema;
@@ -47,7 +49,8 @@ use crate::error::{Error, Result};
 use follower::{Follower, Own};
 use pools::Pools;
 use queue::Queues;
-use schema::Problem;
+use schema::{Problem, Use};
+pub(super) use import::Import;
 pub(super) use session::Session;
 use sql::Tables;
 
@@ -128,7 +131,7 @@ impl Postgres {
         let tables = Tables::of(collections());
         let pools = Pools::new(url.config().clone(), tls, tables, connections).map_err(|error| away(&error))?;
         let (client, hints) = pools.listener().await.map_err(|error| away(&pools::explain(&error)))?;
-        let found = schema::prepare(&client, place, &pools.tables, collections()).await.map_err(|problem| match problem {
+        let found = schema::prepare(&client, place, &pools.tables, collections(), Use::Work).await.map_err(|problem| match problem {
             Problem::Refused(error) => error,
             Problem::Sql(error) if error.as_db_error().is_none() => away(&pools::explain(&error)),
             Problem::Sql(error) => OpenError::Failed { path: place.to_owned(), detail: pools::explain(&error) },

@@ -9,6 +9,7 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, QueueMode, RecyclingMethod, Runtime, Timeouts};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{AsyncMessage, Client, Config, Error as SqlError};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -51,7 +52,11 @@ pub(super) struct Pools {
 impl Pools {
     /// No connection yet. Must be called on the runtime on which connections are to live.
     pub(super) fn new(config: Config, tls: MakeRustlsConnect, tables: Tables, connections: usize) -> Result<Self, String> {
-        let config = with_options(config);
+        let mut config = with_options(config);
+        if config.get_hosts().len() > 1 {
+            // Of a primary and its standbys the one that takes writes, whichever it is by now.
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
         let pool = |size: usize| {
             let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
             let timeouts = Timeouts { wait: Some(WAIT), create: Some(WAIT), recycle: Some(WAIT) };

@@ -31,6 +31,15 @@ pub(super) struct Found {
     pub(super) epoch: String,
 }
 
+/// What the database is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// To be worked on. One that a copy has not filled yet is refused.
+    Work,
+    /// To be filled by a copy.
+    Copy,
+}
+
 /// Why the tables are not as they must be.
 pub(super) enum Problem {
     /// The engine's own words.
@@ -51,11 +60,15 @@ pub(super) async fn prepare<'c>(
     place: &str,
     tables: &Tables,
     collections: impl Iterator<Item = &'c Collection> + Clone,
+    purpose: Use,
 ) -> Result<Found, Problem> {
+    // Another node may be at it for minutes.
+    client.batch_execute("set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0").await?;
     client.execute("select pg_advisory_lock($1)", &[&MIGRATING]).await?;
-    let found = locked(client, place, tables, collections).await;
+    let found = locked(client, place, tables, collections, purpose).await;
     // Best effort: the lock goes with the connection as well.
     let _ = client.execute("select pg_advisory_unlock($1)", &[&MIGRATING]).await;
+    let _ = client.batch_execute("reset statement_timeout; reset lock_timeout; reset idle_in_transaction_session_timeout").await;
     found
 }
 
@@ -64,6 +77,7 @@ async fn locked<'c>(
     place: &str,
     tables: &Tables,
     collections: impl Iterator<Item = &'c Collection> + Clone,
+    purpose: Use,
 ) -> Result<Found, Problem> {
     let there = client.query_one("select to_regclass('allclear.meta') is not null", &[]).await?.get::<_, bool>(0);
     let schema = if there { meta(client, "schema").await? } else { None };
@@ -72,7 +86,7 @@ async fn locked<'c>(
     if let Some(found) = version.filter(|version| *version > SCHEMA) {
         return Err(Problem::Refused(OpenError::Newer { path: place.to_owned(), found }));
     }
-    if there && meta(client, "copying").await?.is_some() {
+    if purpose == Use::Work && there && meta(client, "copying").await?.is_some() {
         let detail = "a copy into it was not finished; run `allclear store copy` again, or empty it".to_owned();
         return Err(Problem::Refused(OpenError::Failed { path: place.to_owned(), detail }));
     }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{Base, Committed, Erase, OpenError, Run, SCHEMA, StoreSize, unavailable};
 use crate::error::{Error, Result};
+pub(super) use tables::RowKey;
 pub use tables::{ReadTables, WriteTables};
 pub(super) use tables::{common_log, count, due, get, head, log, names, scan, service_log};
 #[cfg(test)]

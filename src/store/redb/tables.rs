@@ -106,19 +106,9 @@ impl<'t> WriteTables<'t> {
         Ok(())
     }
 
-    /// Some rows as they are stored, in the order of their keys: those after that one.
+    /// As [`stored`].
     pub(super) fn stored(&self, last: Option<RowKey>, limit: usize) -> Result<Vec<(RowKey, Vec<u8>)>, redb::StorageError> {
-        let low = last.map_or(Bound::Unbounded, |(scope, collection, id)| Bound::Excluded(row_key(scope, collection, id).to_vec()));
-        let high: Bound = Bound::Unbounded;
-        let mut found = Vec::new();
-        for entry in self.rows.range::<&[u8]>((as_bound(&low), as_bound(&high)))?.take(limit) {
-            let (key, value) = entry?;
-            let key = key.value();
-            let scope = Scope(key.first_chunk().map_or(Uuid::nil(), |bytes| Uuid::from_bytes(*bytes)));
-            let collection = key.get(16..18).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u16::from_be_bytes(*bytes));
-            found.push(((scope, collection, last_uuid(key)), decode_row(value.value()).1.to_vec()));
-        }
-        Ok(found)
+        stored(&self.rows, last, limit)
     }
 
     /// Puts every entry of the organizations' logs into the lists that name it.
@@ -161,8 +151,64 @@ fn drain<V: redb::Value + 'static>(table: &mut Table<'_, Bytes, V>, owner: Uuid,
     Ok(keys.len())
 }
 
+/// Some rows as they are stored, in the order of their keys: those after that one.
+pub(super) fn stored(
+    rows: &impl ReadableTable<Bytes, Bytes>,
+    last: Option<RowKey>,
+    limit: usize,
+) -> Result<Vec<(RowKey, Vec<u8>)>, redb::StorageError> {
+    let low = last.map_or(Bound::Unbounded, |(scope, collection, id)| Bound::Excluded(row_key(scope, collection, id).to_vec()));
+    let high: Bound = Bound::Unbounded;
+    let mut found = Vec::new();
+    for entry in rows.range::<&[u8]>((as_bound(&low), as_bound(&high)))?.take(limit) {
+        let (key, value) = entry?;
+        let key = key.value();
+        let scope = Scope(first_uuid(key));
+        let collection = key.get(16..18).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u16::from_be_bytes(*bytes));
+        found.push(((scope, collection, last_uuid(key)), decode_row(value.value()).1.to_vec()));
+    }
+    Ok(found)
+}
+
+impl ReadTables {
+    /// As [`stored`].
+    pub(in crate::store) fn stored(&self, last: Option<RowKey>, limit: usize) -> Result<Vec<(RowKey, Vec<u8>)>> {
+        stored(&self.rows, last, limit).map_err(fault)
+    }
+
+    /// Some entries of all logs, in the order of logs and numbers: those after that one.
+    pub(in crate::store) fn entries(&self, last: Option<(Uuid, u64)>, limit: usize) -> Result<Vec<(Uuid, u64, Vec<u8>)>> {
+        let low = last.map_or(Bound::Unbounded, |(log, seq)| Bound::Excluded(log_key(log, seq).to_vec()));
+        let high: Bound = Bound::Unbounded;
+        let mut found = Vec::new();
+        for entry in self.log.range::<&[u8]>((as_bound(&low), as_bound(&high))).map_err(fault)?.take(limit) {
+            let (key, json) = entry.map_err(fault)?;
+            found.push((first_uuid(key.value()), last_number(key.value()), json.value().to_vec()));
+        }
+        Ok(found)
+    }
+
+    /// Calls this for every list that an entry stands in: the organization, the list, the number; in this order.
+    pub(in crate::store) fn touches(&self, org: Option<Uuid>, mut each: impl FnMut(Uuid, Uuid, u64)) -> Result<()> {
+        let (low, high) = org.map_or((Bound::Unbounded, Bound::Unbounded), |org| bounds(org.as_bytes(), None, false));
+        for entry in self.touches.range::<&[u8]>((as_bound(&low), as_bound(&high))).map_err(fault)? {
+            let (key, _) = entry.map_err(fault)?;
+            let key = key.value();
+            let list = key.get(16..32).and_then(|bytes| bytes.first_chunk()).map_or(Uuid::nil(), |bytes| Uuid::from_bytes(*bytes));
+            each(first_uuid(key), list, last_number(key));
+        }
+        Ok(())
+    }
+
+    /// How far each log is.
+    pub(in crate::store) fn heads(&self) -> Result<Vec<(Uuid, u64)>> {
+        let heads = self.heads.iter().map_err(fault)?;
+        heads.map(|entry| entry.map(|(log, seq)| (Uuid::from_u128(log.value()), seq.value())).map_err(fault)).collect()
+    }
+}
+
 /// Where a row stands.
-pub(super) type RowKey = (Scope, u16, Uuid);
+pub(in crate::store) type RowKey = (Scope, u16, Uuid);
 
 /// What a file says of itself.
 pub(super) struct Found {
@@ -556,6 +602,10 @@ fn decode_row(value: &[u8]) -> (Vec<&[u8]>, &[u8]) {
         rest = after;
     }
     (filed, rest)
+}
+
+fn first_uuid(key: &[u8]) -> Uuid {
+    key.first_chunk().map_or(Uuid::nil(), |bytes| Uuid::from_bytes(*bytes))
 }
 
 fn last_uuid(key: &[u8]) -> Uuid {
