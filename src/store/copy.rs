@@ -100,9 +100,10 @@ impl Tally {
     }
 
     pub(super) fn entry(&mut self, log: Uuid, seq: u64, json: &[u8], services: &[Uuid]) {
-        let mut sorted: Vec<_> = services.iter().map(Uuid::as_bytes).collect();
+        let mut sorted: Vec<Uuid> = services.to_vec();
         sorted.sort_unstable();
-        self.add("log entries", &[log.as_bytes(), &seq.to_be_bytes(), json, &sorted.concat()]);
+        let services: Vec<u8> = sorted.iter().flat_map(|service| *service.as_bytes()).collect();
+        self.add("log entries", &[log.as_bytes(), &seq.to_be_bytes(), json, &services]);
     }
 
     pub(super) fn touch(&mut self, org: Uuid, list: Uuid, seq: u64) {

@@ -158,8 +158,15 @@ impl Browser {
     }
 
     pub(super) async fn click(&self, selector: &str) {
-        let element = self.window.find(Locator::Css(selector)).await.unwrap_or_else(|error| panic!("{selector}: {error}"));
-        element.click().await.unwrap_or_else(|error| panic!("{selector} can't be clicked: {error}"));
+        loop {
+            let element = self.window.find(Locator::Css(selector)).await.unwrap_or_else(|error| panic!("{selector}: {error}"));
+            match element.click().await {
+                Ok(()) => return,
+                // News came between the look and the click and put a new element in its place; a person clicks on what is there.
+                Err(error) if error.is_stale_element_reference() => {}
+                Err(error) => panic!("{selector} can't be clicked: {error}"),
+            }
+        }
     }
 
     /// Presses keys on whatever has the focus.

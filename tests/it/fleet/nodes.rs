@@ -50,7 +50,8 @@ impl Fleet {
             std::fs::create_dir(&home).expect("a directory");
             let line = Line::to(url).await;
             let mut flags = on_postgres(&line.before(url), &dir.path().join("keys"));
-            flags.extend(["--registration", "open"].map(str::to_owned));
+            // One address for all, as behind a load balancer: pages name it.
+            flags.extend(["--registration", "open", "--base-url", "http://status.example.com"].map(str::to_owned));
             nodes.push(Node { dir: home, flags, line, process: None });
         }
         // All at once, as such a group comes up: whoever is first makes the tables, and none may stumble over that.
