@@ -70,7 +70,10 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             StartError::Store(OpenError::InUse(_) | OpenError::Away { .. }) | StartError::Listen { .. } => 75,
-            StartError::Store(OpenError::Newer { .. }) | StartError::Keys(_) | StartError::Mail(_) | StartError::Bootstrap(_) => 78,
+            StartError::Store(OpenError::Newer { .. } | OpenError::Refused { .. })
+            | StartError::Keys(_)
+            | StartError::Mail(_)
+            | StartError::Bootstrap(_) => 78,
             StartError::DataDir { .. } | StartError::Store(OpenError::Failed { .. }) | StartError::Failed(_) => 1,
         }
     }
@@ -130,7 +133,8 @@ fn failed(error: impl std::fmt::Display) -> StartError {
     StartError::Failed(error.to_string())
 }
 
-fn strange_keys(config: &Config, error: &Error) -> StartError {
+/// What a node hears whose keys are not the others'.
+pub(crate) fn strange_keys(config: &Config, error: &Error) -> StartError {
     match error {
         Error::Conflict(which) => StartError::Keys(format!(
             "the keys in {} are not those of the other nodes on {} ({which}): give every node the same file with --key-file, or, if the old one is lost, \
@@ -329,7 +333,7 @@ impl Running {
         }
         let app = self.web.app.clone();
         drop(self.web);
-        // Closing waits for the writer's last sync, and so ends the news, which ends the follower.
+        // Closing waits for the last commit, and so ends the news, which ends the follower.
         if tokio::task::spawn_blocking(move || app.close()).await.is_err() {
             tracing::error!("the store did not close");
         }

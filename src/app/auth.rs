@@ -20,6 +20,8 @@ use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::token::Purpose;
 
+/// How long a request waits for it to be noted that its session was used.
+const TOUCH: Duration = Duration::from_millis(250);
 /// How long a setup link is good for.
 const SETUP: Duration = Duration::from_secs(30 * 60);
 
@@ -240,9 +242,12 @@ impl App {
             })
             .await?;
         if session::wants_touch(&session, now) {
-            let id = session.id;
-            // Once an hour; a failure here only means that it is tried again with the next request.
-            let _ = self.system_change(Actor::System("sessions"), move |tx| session::touch(tx, id)).await;
+            let (app, id) = (self.clone(), session.id);
+            // Once an hour; a failure only means that it is tried again with the next request. It is not waited for long: whoever reads must not
+            // stand behind those who write.
+            let touching =
+                tokio::spawn(async move { app.system_change(Actor::System("sessions"), move |tx| session::touch(tx, id)).await });
+            let _ = tokio::time::timeout(TOUCH, touching).await;
         }
         Ok(Caller { user, session: session.id })
     }

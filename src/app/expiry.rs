@@ -33,7 +33,7 @@ impl App {
     /// # Errors
     /// `Conflict` when this is another node's to do; what the store says.
     pub async fn end_over_sessions(&self, tenure: Tenure) -> Result<()> {
-        // Most of the time there is nothing, and the writer is left alone.
+        // Most of the time there is nothing, and nothing is written.
         while !self.system_read(|view| session::over(view, 1)).await?.is_empty() {
             let ended = self.system_change(EXPIRY, move |tx| {
                 tenure.check(tx)?;

@@ -27,7 +27,7 @@ pub enum Erased {
 impl App {
     /// Erases some of what deleted organizations left.
     ///
-    /// A bounded step among the commands in the writer's queue. All of it at once would be less work, and would keep everyone else waiting
+    /// A bounded step, between the changes of others. All of it at once would be less work, and would keep everyone else waiting
     /// for as long as that takes. The step itself does not ask whose it is to do: what it erases nobody can find, and twice is no more than
     /// once.
     ///

@@ -50,7 +50,9 @@ pub(super) fn run(args: Args, config: &Config) -> Exit {
 fn run_copy(from: &str, to: Option<&str>, config: &Config) -> Exit {
     let from = match from.parse::<StorePlace>() {
         Ok(StorePlace::Redb(path)) => path,
-        Ok(StorePlace::Postgres(_)) => return usage("--from names a database; a copy is made of a file, such as redb:./data/allclear.redb"),
+        Ok(StorePlace::Postgres(_)) => {
+            return usage("--from names a database; a copy is made of a file, such as redb:./data/allclear.redb");
+        }
         Err(error) => return usage(&format!("--from {error}")),
     };
     let to = match to.map(str::parse::<PostgresUrl>) {
@@ -58,7 +60,9 @@ fn run_copy(from: &str, to: Option<&str>, config: &Config) -> Exit {
         Some(Err(error)) => return usage(&format!("--to {error}")),
         None => match config.store_place() {
             StorePlace::Postgres(url) => url,
-            StorePlace::Redb(_) => return usage("--to is missing, and the configured store is a file; name such as postgres://host/database"),
+            StorePlace::Redb(_) => {
+                return usage("--to is missing, and the configured store is a file; name such as postgres://host/database");
+            }
         },
     };
     // A line that writes over itself is for eyes; a log gets the end alone.
@@ -78,7 +82,7 @@ fn run_copy(from: &str, to: Option<&str>, config: &Config) -> Exit {
             complain(&error.to_string());
             match error {
                 CopyError::Open(OpenError::InUse(_) | OpenError::Away { .. }) | CopyError::Stopped(_) => Exit::TryAgain,
-                CopyError::Open(OpenError::Newer { .. }) => Exit::Configuration,
+                CopyError::Open(OpenError::Newer { .. } | OpenError::Refused { .. }) => Exit::Configuration,
                 _ => Exit::Failed,
             }
         }

@@ -66,6 +66,13 @@ fn without_server(config: &Config, request: &Request) -> Exit {
             return Exit::of_code(error.exit_code());
         }
     };
+    // A link that is sealed with keys of this directory's own would open nothing.
+    if let Err(error) = runtime.block_on(app.agree_on_keys()) {
+        let error = serve::strange_keys(config, &error);
+        app.close();
+        complain(&error.to_string());
+        return Exit::of_code(error.exit_code());
+    }
     let reply = runtime.block_on(control::carry_out(&app, request));
     app.close();
     let note = match file {

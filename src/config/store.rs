@@ -104,7 +104,7 @@ pub enum SslMode {
 pub enum Roots {
     /// Those in this PEM file.
     File(PathBuf),
-    /// Those whom the operating system trusts.
+    /// Those whom browsers trust, as they are built into this program.
     System,
 }
 
@@ -306,6 +306,8 @@ fn tls(mode: Option<SslMode>, roots: Option<Roots>) -> Result<Tls, InvalidStore>
     let mode = match (mode, &roots) {
         (None | Some(SslMode::VerifyFull), Some(Roots::System)) => SslMode::VerifyFull,
         (Some(_), Some(Roots::System)) => return Err(refused("sslrootcert=system needs sslmode=verify-full")),
+        // Anybody's certificate is somebody's whom browsers trust; without the name that says nothing.
+        (Some(SslMode::VerifyCa), None) => return Err(refused("sslmode=verify-ca needs sslrootcert with the authority's certificate")),
         (Some(SslMode::Require), Some(Roots::File(_))) => SslMode::VerifyCa,
         (mode, _) => mode.unwrap_or(SslMode::Prefer),
     };
@@ -411,7 +413,7 @@ mod tests {
             ("?sslmode=allow", SslMode::Prefer, None, Driver::Prefer),
             ("?sslmode=prefer", SslMode::Prefer, None, Driver::Prefer),
             ("?sslmode=require", SslMode::Require, None, Driver::Require),
-            ("?sslmode=verify-ca", SslMode::VerifyCa, None, Driver::Require),
+            ("?sslmode=verify-ca&sslrootcert=/etc/ca.pem", SslMode::VerifyCa, file(), Driver::Require),
             ("?sslmode=verify-full", SslMode::VerifyFull, None, Driver::Require),
             ("?sslrootcert=/etc/ca.pem", SslMode::Prefer, file(), Driver::Prefer),
             ("?sslmode=disable&sslrootcert=/etc/ca.pem", SslMode::Disable, file(), Driver::Disable),
@@ -450,7 +452,7 @@ mod tests {
     #[test]
     fn the_password_is_shown_nowhere() {
         for (text, shown) in [
-            ("postgres://ada:hunter2@db/status?sslmode=verify-ca", "postgres://ada:***@db/status?sslmode=verify-ca"),
+            ("postgres://ada:hunter2@db/status?sslmode=verify-full", "postgres://ada:***@db/status?sslmode=verify-full"),
             ("postgres://ada:@db:1,two:2/status", "postgres://ada:***@db:1,two:2/status"),
             ("postgres://ada:hunter2:hunter2@db/status", "postgres://ada:***@db/status"),
             ("postgres://ada:%2A%2A%2A@db/status", "postgres://ada:***@db/status"),

@@ -1,6 +1,6 @@
 //! What the command line asks of a running server: a unix socket in the data directory.
 //!
-//! The store is the server's alone while it runs, so a command that needs it asks the server: one JSON line there, one back.
+//! A file is the server's alone while it runs, so a command that needs the store asks the server: one JSON line there, one back.
 //!
 //! ```text
 //! {"command":"reset-password","email":"ada@example.com"}

@@ -21,7 +21,8 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Makes the socket of this data directory. The store's lock must be held: by it, a socket that is there already is nobody's any more.
+    /// Makes the socket of this data directory. The directory must be this server's alone, as it is where the store's file
+    /// in it is locked: then a socket that is there already is nobody's any more.
     ///
     /// # Errors
     /// What the system says: above all, that the path is longer than a socket's may be.

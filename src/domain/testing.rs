@@ -21,7 +21,7 @@ use crate::id::{Id, IdSource};
 use crate::store::{Committed, LogKind, OrgTx, OrgView, Scan};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// One organization on a store in memory.
+/// One organization, on a store in memory unless said otherwise.
 pub(crate) struct TestOrg {
     runtime: tokio::runtime::Runtime,
     pub(crate) app: App,
@@ -32,9 +32,14 @@ pub(crate) struct TestOrg {
 
 impl TestOrg {
     pub(crate) fn new() -> Self {
+        Self::on(crate::store::Store::memory().unwrap())
+    }
+
+    /// On this store.
+    pub(crate) fn on((store, news): (crate::store::Store, UnboundedReceiver<Committed>)) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
-        let (app, news) = App::in_memory(clock, IdSource::seeded(3), Settings::default()).unwrap();
+        let app = App::new(store, clock, IdSource::seeded(3), crate::token::Keys::ephemeral(), Settings::default());
         let org = Id::from_u128(0xabc);
         let input =
             SignUp { email: Email::parse("email", "ada@example.com").unwrap(), full_name: "Ada".into(), organization_name: "Acme".into() };

@@ -10,11 +10,15 @@ use crate::web::Web;
 /// What crawlers may read: pages are meant to be found, forms and streams have nothing for them.
 const ROBOTS: &str = "User-agent: *\nDisallow: /api/\nDisallow: /live/\nDisallow: /forgot\nDisallow: /invite/\nDisallow: /login\nDisallow: /logout\nDisallow: /reset/\nDisallow: /setup\nDisallow: /signup\nDisallow: /p/*/live\n";
 
-/// `GET /healthz`: 200 while the store can be read, else 503.
+/// `GET /healthz`: 200 while the store can be read, else 503. Where several nodes share a store that is away it stays 200 and says so: every node
+/// serves its pages from memory, none can do better, and a load balancer that let go of all of them would take the pages away as well.
 #[handler]
 pub(crate) async fn healthz(web: Data<&Web>) -> poem::Result<&'static str> {
-    web.app.system_read(instance::operator).await?;
-    Ok("ok")
+    match web.app.system_read(instance::operator).await {
+        Ok(_) => Ok("ok"),
+        Err(_) if web.app.away_since().is_some() => Ok("the database is away; pages are served from memory"),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// `GET /robots.txt`.

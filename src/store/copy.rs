@@ -4,6 +4,9 @@
 //! a copy that was interrupted goes on where it stopped. In the end both sides are counted and summed in the same order, and only if they agree is
 //! the database released for use.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -23,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::store::Document;
 
 /// How many rows or entries are copied in one transaction.
-const PART: usize = 500;
+const PART: usize = if cfg!(test) { 20 } else { 500 };
 
 /// What a copy came to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -289,6 +289,14 @@ pub enum OpenError {
         /// What the network says.
         detail: String,
     },
+    /// Its server wants nothing to do with it: a wrong password, a database that does not exist.
+    #[error("{place} refuses: {detail}; correct --store, or what that user may do there")]
+    Refused {
+        /// The server's address, without a password.
+        place: String,
+        /// What the server says.
+        detail: String,
+    },
     /// Anything else.
     #[error("{path} can't be opened: {detail}")]
     Failed {

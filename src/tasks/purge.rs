@@ -51,7 +51,7 @@ impl Purger {
             let began = monotonic();
             match self.app.erase_some(turn.tenure()).await {
                 Ok(Erased::Nothing) => self.wake.notified().await,
-                // As long again as it took: others have the writer for at least half of the time.
+                // As long again as it took: others have the store to themselves for at least half of the time.
                 Ok(Erased::Part) => tokio::time::sleep(began.elapsed()).await,
                 Ok(Erased::All(organization)) => tracing::info!(%organization, "everything of a deleted organization is erased"),
                 Err(error) => {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::super::{Erase, Scope, unavailable};
 use super::Shared;
 use super::session::fault;
+use super::sql;
 use super::write::stored;
 use crate::error::Result;
 
@@ -53,15 +54,17 @@ impl Shared {
     /// Removes at most so much of what stands under an id. The rows go last, and backwards: an organization's own, which says that it is deleted,
     /// outlives everything else that it had.
     async fn erase_from(&self, client: &Client, owner: Uuid, most: usize) -> Result<usize, SqlError> {
+        // As every writer does. Its row goes last of all: without it nobody would be kept from writing meanwhile.
+        client.query(sql::LOCK, &[&owner]).await?;
         let mut gone = 0;
         for sql in REST {
             gone += self.step(client, sql, owner, most - gone).await?;
         }
-        if gone < most {
-            gone += count(client.execute("delete from allclear.heads where log = $1", &[&owner]).await?);
-        }
         for table in self.pools.tables.sorted().into_iter().rev() {
             gone += self.step(client, &table.erase, owner, most - gone).await?;
+        }
+        if gone < most {
+            gone += count(client.execute("delete from allclear.heads where log = $1", &[&owner]).await?);
         }
         Ok(gone)
     }

@@ -24,6 +24,8 @@ use super::{REPLY, SIGNALS, Shared};
 const LOOK: Duration = Duration::from_secs(1);
 /// For how long it waits before it tries again to reach a database that is away.
 const AGAIN: Duration = Duration::from_millis(250);
+/// A horizon that nothing lies below.
+const EVERYTHING: &str = "0";
 /// How many entries of a log are read at once.
 const CHUNK: i64 = 500;
 
@@ -39,6 +41,16 @@ impl Own {
         for entry in committed.entries {
             own.entry(entry.log().uuid()).or_default().insert(entry.seq(), entry);
         }
+    }
+
+    /// Forgets what was announced already, having been read from the database before its author's node had put it here.
+    fn prune(&self, seen: &HashMap<Uuid, u64>) {
+        let mut own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        own.retain(|log, entries| {
+            let announced = seen.get(log).copied().unwrap_or(0);
+            entries.retain(|seq, _| *seq > announced);
+            !entries.is_empty()
+        });
     }
 
     /// The entries of a log after `seen`, up to `head`, if all of them are here. What is no longer needed goes in any case.
@@ -152,27 +164,26 @@ impl Follower {
 
     async fn reconnect(&mut self) -> Option<Line> {
         let shared = self.shared.clone();
-        let reached = timeout(REPLY, async {
+        let reached = shared.stopping.run_until_cancelled(timeout(REPLY, async {
             let (client, hints) = shared.pools.listener().await?;
             let line = Line::new(client, hints).await?;
+            // A database that crashed, or another that took its place, may give out again what it gave to transactions that it has forgotten: a commit
+            // could then lie below the horizon. So this once every log is looked at.
+            self.horizon = EVERYTHING.into();
             self.look(&line, true).await?;
             Ok::<_, SqlError>(line)
-        });
+        }));
         match reached.await {
-            Ok(Ok(line)) => {
+            Some(Ok(Ok(line))) => {
                 shared.pools.is_away(false);
-                Some(line)
+                return Some(line);
             }
-            Ok(Err(error)) => {
-                shared.pools.is_away(true);
-                tracing::debug!("the database can't be reached: {}", explain(&error));
-                None
-            }
-            Err(_) => {
-                shared.pools.is_away(true);
-                None
-            }
+            Some(Ok(Err(error))) => tracing::debug!("the database can't be reached: {}", explain(&error)),
+            Some(Err(_)) => {}
+            None => return None,
         }
+        shared.pools.is_away(true);
+        None
     }
 
     /// Announces what is new. `own`: this node has committed something, which the others should know.
@@ -182,7 +193,10 @@ impl Follower {
         let rows = if own {
             let (hinted, rows) =
                 futures_util::future::join(line.client.batch_execute(&notify), line.client.query(&line.poll, &parameters)).await;
-            hinted?;
+            if let Err(error) = hinted {
+                // They find out by themselves within a second; a queue of notifications that somebody else has filled must not stop us.
+                tracing::debug!("the other nodes can't be given a hint: {}", explain(&error));
+            }
             rows?
         } else {
             line.client.query(&line.poll, &parameters).await?
@@ -192,6 +206,9 @@ impl Follower {
         // What members hear comes before what visitors do, and what ended before both.
         ahead.sort_by_key(|ahead| (ahead.page, ahead.log));
         self.announce(line, ahead).await?;
+        if !own {
+            self.shared.own.prune(&self.seen);
+        }
         // Only now: whatever stops it before this is found again.
         if let Some(horizon) = horizon {
             self.horizon = horizon;
@@ -212,27 +229,31 @@ impl Follower {
     }
 
     async fn announce(&mut self, line: &Line, ahead: Vec<Ahead>) -> Result<(), SqlError> {
-        let (mut known, mut unread, mut news) = (Vec::new(), Vec::new(), Committed::default());
+        let (mut known, mut unread) = (Vec::new(), Vec::new());
         for log in ahead {
             match self.shared.own.take(log.log, self.seen_of(log.log), log.head) {
                 Some(entries) => known.push((log, entries)),
                 None => unread.push(log),
             }
         }
+        // Part by part, without waiting between what is noted as seen and its telling: whatever breaks off then has told what it has noted.
         while !unread.is_empty() {
+            let mut news = Committed::default();
             unread = self.read(line, unread, &mut news).await?;
+            // What other nodes did is heard of here for the first time; of our own commits the hook knows.
+            if let Some(hook) = self.shared.hook.get()
+                && !(news.entries.is_empty() && news.signals.is_empty())
+            {
+                hook(&news);
+            }
+            news.entries.sort_by_key(|entry| entry.log().is_page());
+            self.tell(news);
         }
-        // What other nodes did is heard of here for the first time; of our own commits the hook knows.
-        if let Some(hook) = self.shared.hook.get()
-            && !(news.entries.is_empty() && news.signals.is_empty())
-        {
-            hook(&news);
-        }
+        let mut news = Committed::default();
         for (log, entries) in known {
             self.seen.insert(log.log, log.head);
             news.entries.extend(entries);
         }
-        news.entries.sort_by_key(|entry| entry.log().is_page());
         self.tell(news);
         Ok(())
     }

@@ -4,15 +4,16 @@ use tokio::runtime::Runtime;
 use tokio_postgres::{Client, Error as SqlError};
 use uuid::Uuid;
 
+use super::super::OpenError;
 use super::super::base::LogEntry;
 use super::super::copy::{CopyError, Progress, Tally};
 use super::super::document::Row;
-use super::super::OpenError;
 use super::pools::{Pools, explain};
 use super::schema::{self, Problem, Use};
+use super::session::number;
 use super::sql::Tables;
 use super::write::{append, upsert};
-use super::{SIGNALS, collections, tls};
+use super::{SIGNALS, collections, tls, unreachable};
 use crate::config::PostgresUrl;
 use crate::domain::COLLECTIONS;
 
@@ -42,7 +43,7 @@ impl Import {
             .build()
             .map_err(|error| failed(error.to_string()))?;
         let tls = tls::connector(to.tls()).map_err(failed)?;
-        let away = |error: &SqlError| OpenError::Away { place: to.to_string(), detail: explain(error) };
+        let away = |error: &SqlError| unreachable(&to.to_string(), error);
         let (client, tables) = runtime.block_on(async {
             let pools = Pools::new(to.config().clone(), tls, Tables::of(collections()), 4).map_err(failed)?;
             let (client, _) = pools.listener().await.map_err(|error| away(&error))?;
@@ -170,7 +171,8 @@ impl Import {
                 tally.entry(row.get(0), number(row.get(1)), row.get::<_, &str>(2).as_bytes(), &services);
             }
         }
-        let sql = "select org_id, list, seq from allclear.touches where (org_id, list, seq) > ($1, $2, $3) order by org_id, list, seq limit $4";
+        let sql =
+            "select org_id, list, seq from allclear.touches where (org_id, list, seq) > ($1, $2, $3) order by org_id, list, seq limit $4";
         let (mut org, mut list, mut seq) = (Uuid::nil(), Uuid::nil(), 0_i64);
         loop {
             let rows = client.query(sql, &[&org, &list, &seq, &PART]).await.map_err(|error| stopped(&error))?;
@@ -197,8 +199,4 @@ impl Import {
             })
             .map_err(|error| CopyError::stopped(&explain(&error)))
     }
-}
-
-fn number(seq: i64) -> u64 {
-    u64::try_from(seq).unwrap_or(0)
 }

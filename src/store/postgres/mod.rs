@@ -28,6 +28,8 @@ mod queue;
 mod schema;
 mod session;
 mod sql;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod write;
 
@@ -38,6 +40,8 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
+use tokio_postgres::Error as SqlError;
+use tokio_postgres::error::SqlState;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -47,10 +51,10 @@ use crate::config::PostgresUrl;
 use crate::domain::{COLLECTIONS, Collection};
 use crate::error::{Error, Result};
 use follower::{Follower, Own};
+pub(super) use import::Import;
 use pools::Pools;
 use queue::Queues;
 use schema::{Problem, Use};
-pub(super) use import::Import;
 pub(super) use session::Session;
 use sql::Tables;
 
@@ -126,14 +130,15 @@ impl Postgres {
         connections: usize,
         place: &str,
     ) -> Result<(Arc<Shared>, Follower, mpsc::UnboundedReceiver<Committed>), OpenError> {
-        let away = |error: &dyn std::fmt::Display| OpenError::Away { place: place.to_owned(), detail: error.to_string() };
+        let away = |error: &SqlError| unreachable(place, error);
         let tls = tls::connector(url.tls()).map_err(|detail| OpenError::Failed { path: place.to_owned(), detail })?;
         let tables = Tables::of(collections());
-        let pools = Pools::new(url.config().clone(), tls, tables, connections).map_err(|error| away(&error))?;
-        let (client, hints) = pools.listener().await.map_err(|error| away(&pools::explain(&error)))?;
+        let pools = Pools::new(url.config().clone(), tls, tables, connections)
+            .map_err(|detail| OpenError::Failed { path: place.to_owned(), detail })?;
+        let (client, hints) = pools.listener().await.map_err(|error| away(&error))?;
         let found = schema::prepare(&client, place, &pools.tables, collections(), Use::Work).await.map_err(|problem| match problem {
             Problem::Refused(error) => error,
-            Problem::Sql(error) if error.as_db_error().is_none() => away(&pools::explain(&error)),
+            Problem::Sql(error) if error.as_db_error().is_none() => away(&error),
             Problem::Sql(error) => OpenError::Failed { path: place.to_owned(), detail: pools::explain(&error) },
         })?;
         let (send, news) = mpsc::unbounded_channel();
@@ -147,7 +152,7 @@ impl Postgres {
             stopping: CancellationToken::new(),
             closed: AtomicBool::new(false),
         });
-        let follower = Follower::begin(shared.clone(), client, hints, send).await.map_err(|error| away(&pools::explain(&error)))?;
+        let follower = Follower::begin(shared.clone(), client, hints, send).await.map_err(|error| away(&error))?;
         Ok((shared, follower, news))
     }
 
@@ -191,11 +196,12 @@ impl Postgres {
     pub(super) fn size(&self) -> Result<StoreSize> {
         self.reachable()?;
         let pools = &self.shared.pools;
-        let bytes = pools.block_on(async {
+        let asking = async {
             let connection = pools.reader().await?;
             let row = connection.query_one("select pg_database_size(current_database())", &[]).await;
             row.map(|row| row.get::<_, i64>(0)).map_err(|error| session::fault(&error))
-        })?;
+        };
+        let bytes = pools.block_on(async { tokio::time::timeout(REPLY, asking).await }).unwrap_or_else(|_| Err(unavailable()))?;
         Ok(StoreSize { file_bytes: u64::try_from(bytes).ok(), free_bytes: None })
     }
 
@@ -228,8 +234,24 @@ impl Postgres {
 }
 
 impl Drop for Postgres {
+    /// Waits for nothing: the last handle may go with a command, on the thread that what is queued waits for.
     fn drop(&mut self) {
-        self.close();
+        self.shared.closed.store(true, Ordering::SeqCst);
+        self.shared.stopping.cancel();
+        if let Some(runtime) = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Why a server can't be worked with: it may be back in a moment, or it never will with what it was told.
+fn unreachable(place: &str, error: &SqlError) -> OpenError {
+    // It starts, it stops, it has no connection to spare: another time.
+    let for_now = [SqlState::CANNOT_CONNECT_NOW, SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::TOO_MANY_CONNECTIONS];
+    let (place, detail) = (place.to_owned(), pools::explain(error));
+    match error.code() {
+        Some(code) if !for_now.contains(code) => OpenError::Refused { place, detail },
+        _ => OpenError::Away { place, detail },
     }
 }
 

@@ -152,6 +152,9 @@ impl Pools {
             }
         } else if self.away.load(Ordering::SeqCst) == 0 {
             tracing::error!("the database is away; changes are refused, pages are served from memory, and it is tried again");
+            // None of these is of use any more, and each would be found out by somebody's waiting.
+            self.readers.retain(|_, _| false);
+            self.writers.retain(|_, _| false);
             self.away.store(self.clock.now().millis().max(1), Ordering::SeqCst);
         }
     }
@@ -165,7 +168,7 @@ pub(super) struct Hints {
     pub(super) gone: tokio_util::sync::CancellationToken,
 }
 
-/// Ours after the operator's own, which count more where both name the same.
+/// The operator's own after ours: of two that name the same the later counts.
 fn with_options(mut config: Config) -> Config {
     let options = match config.get_options() {
         Some(own) => format!("{OPTIONS} {own}"),

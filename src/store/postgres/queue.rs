@@ -22,6 +22,9 @@ use crate::error::Result;
 const WAITING: usize = 8_192;
 /// The most commands in one transaction: bounds how long the first of them waits, and how long other nodes do.
 const BATCH: usize = 256;
+/// The most commands in one transaction that locks what belongs to no organization: with it goes each organization that one of them names, until
+/// the last of them is through.
+const WIDE_BATCH: usize = 32;
 /// How long a batch waits for as many commands as came last time: they are on their way, having just been answered.
 const GATHER: Duration = Duration::from_micros(200);
 /// How often it looks meanwhile.
@@ -155,6 +158,10 @@ impl Shared {
         let mut answers = Vec::with_capacity(count);
         let mut committed = Committed::default();
         for Waiting { also, run } in batch {
+            if session.has_failed() {
+                // Dropped, it tells its caller; what it would read is not to be had.
+                continue;
+            }
             if let Some(org) = also {
                 session.lock(Scope(org));
             }
@@ -179,24 +186,24 @@ impl Shared {
     fn begin(&self, key: Uuid, connection: Object) -> Option<Session> {
         let mut connection = connection;
         for _ in 0..=self.pools.tries {
-            if let Some(session) = Session::change(&self.pools, connection, key) {
-                return Some(session);
+            match Session::change(&self.pools, connection, key) {
+                Ok(session) => return Some(session),
+                Err(true) if self.pools.away_since().is_none() => connection = self.pools.block_on(self.pools.writer()).ok()?,
+                // Somebody has held the lock for too long, or the schema is another: a new connection would change nothing.
+                Err(_) => return None,
             }
-            if self.pools.away_since().is_some() {
-                return None;
-            }
-            connection = self.pools.block_on(self.pools.writer()).ok()?;
         }
         None
     }
 
     /// Takes what waits, and a little later what has come since if that was less than last time.
     fn gather(&self, key: Uuid, last: usize) -> Vec<Waiting> {
-        let mut batch = self.queues.take(key, BATCH);
+        let most = if key.is_nil() { WIDE_BATCH } else { BATCH };
+        let mut batch = self.queues.take(key, most);
         let start = monotonic();
-        while batch.len() < last.min(BATCH) && start.elapsed() < GATHER {
+        while batch.len() < last.min(most) && start.elapsed() < GATHER {
             std::thread::sleep(LOOK);
-            batch.extend(self.queues.take(key, BATCH - batch.len()));
+            batch.extend(self.queues.take(key, most - batch.len()));
         }
         batch
     }

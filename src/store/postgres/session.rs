@@ -37,8 +37,14 @@ enum Mode {
     Change,
 }
 
-/// Rows that an answer had, and how many were asked for.
+/// Rows of an answer, with their places.
 type Found = Vec<(Cursor, Vec<u8>)>;
+
+/// Rows by where they stand; `None` for what is not there.
+type Known = HashMap<(Scope, u16, Uuid), Option<Vec<u8>>>;
+
+/// What earlier commands say of a row: where it is now, or that it is not there.
+type Own = (Uuid, Option<(Cursor, Vec<u8>)>);
 
 /// A question that was asked before in the same transaction.
 #[derive(PartialEq, Eq, Hash)]
@@ -59,6 +65,8 @@ pub struct Session {
     begun: Cell<bool>,
     /// A statement failed, or the connection is gone: nothing of this can be committed.
     failed: Cell<bool>,
+    /// It failed since the connection is gone.
+    dead: Cell<bool>,
     /// Something is written already and waits for the commit.
     written: Cell<bool>,
     /// What the commands so far want written.
@@ -67,7 +75,7 @@ pub struct Session {
     locked: RefCell<HashSet<Uuid>>,
     /// Rows that can't change meanwhile: all of a snapshot, those of what is locked. And who is signed in, as it was when the batch began: each
     /// command of it was handed in before.
-    rows: RefCell<HashMap<(Scope, u16, Uuid), Option<Vec<u8>>>>,
+    rows: RefCell<Known>,
     scans: RefCell<HashMap<Question, (usize, Found)>>,
     heads: RefCell<HashMap<Uuid, u64>>,
 }
@@ -80,6 +88,7 @@ impl Session {
             connection: RefCell::new(connection),
             begun: Cell::new(false),
             failed: Cell::new(false),
+            dead: Cell::new(false),
             written: Cell::new(false),
             pending: RefCell::default(),
             locked: RefCell::default(),
@@ -94,11 +103,12 @@ impl Session {
         Self::new(pools, Mode::View, None)
     }
 
-    /// A transaction with this organization locked. `None` when it can't be begun: another connection may be better.
-    pub(super) fn change(pools: &Arc<Pools>, connection: Object, lock: Uuid) -> Option<Self> {
+    /// A transaction with this organization locked. `Err` when it can't be begun: `true` if the connection was dead already, so that another may
+    /// be better.
+    pub(super) fn change(pools: &Arc<Pools>, connection: Object, lock: Uuid) -> Result<Self, bool> {
         let session = Self::new(pools, Mode::Change, Some(connection));
         session.begin(lock);
-        (!session.failed.get()).then_some(session)
+        if session.failed.get() { Err(session.dead.get()) } else { Ok(session) }
     }
 
     /// Begins and locks in one go.
@@ -149,6 +159,7 @@ impl Session {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 self.failed.set(true);
+                self.dead.set(error.is_closed());
                 Err(fault(&error))
             }
             Err(_) => {
@@ -267,7 +278,7 @@ impl Session {
     }
 
     /// What earlier commands say of a collection's rows: hidden, or at this place.
-    fn own(&self, query: &RowQuery) -> Vec<(Uuid, Option<(Cursor, Vec<u8>)>)> {
+    fn own(&self, query: &RowQuery) -> Vec<Own> {
         let pending = self.pending.borrow();
         let place = |id: Uuid, row: &super::super::document::Row| match &query.index {
             None => Some((Cursor { sort: Vec::new(), id }, row.doc.clone())),
@@ -322,24 +333,21 @@ impl Session {
 
     /// How many documents that are, up to the limit.
     pub(crate) fn count(&self, query: &RowQuery) -> Result<usize> {
-        if self.pending.borrow().collection(query.scope, query.collection).next().is_some() {
+        let is_written = self.pending.borrow().collection(query.scope, query.collection).next().is_some();
+        if is_written || query.after.is_some() {
             return Ok(self.scan(query)?.len());
         }
         let table = self.table(query.collection)?;
         let limit = limit(query.limit);
         let rows = match &query.index {
-            None if query.after.is_some() => return Ok(self.scan(query)?.len()),
             None => self.ask(table.counting(), &[&query.scope.0, &limit])?,
             Some((number, group)) => {
                 let index = table.index(*number).ok_or_else(|| Error::internal(format!("no index {number} of {}", table.name)))?;
-                if query.newest && query.after.is_some() {
-                    return Ok(self.scan(query)?.len());
-                }
-                let Some(keys) = keys(group, &index.group, query.after.as_ref(), &index.sort) else { return Ok(0) };
+                let Some(keys) = keys(group, &index.group, None, &index.sort) else { return Ok(0) };
                 let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&query.scope.0];
                 parameters.extend(keys.iter().map(|key| &**key));
                 parameters.push(&limit);
-                self.ask(index.counting(query.after.is_some()), &parameters)?
+                self.ask(index.counting(), &parameters)?
             }
         };
         Ok(rows.first().map_or(0, |row| usize::try_from(row.get::<_, i64>(0)).unwrap_or(0)))
@@ -373,8 +381,9 @@ impl Session {
         }
         let rows = self.ask(sql::HEAD, &[&log.uuid()])?;
         let head = rows.first().map_or(0, |row| number(row.get(0)));
-        // A page's log is its organization's to write.
-        if self.mode == Mode::View || log.is_page() || self.locked.borrow().contains(&log.uuid()) {
+        // A page's log is its organization's to write; in a batch of one organization's there is no other's page.
+        let of_the_batch = log.is_page() && !self.locked.borrow().contains(&Uuid::nil());
+        if self.mode == Mode::View || of_the_batch || self.locked.borrow().contains(&log.uuid()) {
             self.heads.borrow_mut().insert(log.uuid(), head);
         }
         Ok(head)
@@ -512,7 +521,7 @@ pub(super) fn fault(error: &tokio_postgres::Error) -> Error {
     unavailable()
 }
 
-fn number(seq: i64) -> u64 {
+pub(super) fn number(seq: i64) -> u64 {
     u64::try_from(seq).unwrap_or(0)
 }
 

@@ -24,7 +24,6 @@ pub(super) struct Keyed {
     /// Scans: forwards and backwards, from the beginning and after a place.
     scans: [String; 4],
     count: String,
-    count_after: String,
     /// Organizations in which the sort key has come; only where there is no group and the key is one number.
     pub(super) due: Option<String>,
 }
@@ -118,22 +117,17 @@ impl Keyed {
             };
             format!("select id, doc::text{selected} from allclear.{table} where {place}{bound} order by {ordered} limit ${limit}::int8")
         };
-        let counting = |bound: &str, limit: usize| {
-            format!("select count(*) from (select from allclear.{table} where {place}{bound} limit ${limit}::int8) few")
-        };
-        let after = format!(" and ({}) > ({})", names(&key), parameters(&key, next));
         let due = match (group.as_slice(), sort.as_slice()) {
             ([], [Column { name, kind: PartKind::Int }]) => Some(format!(
                 "select distinct org_id from allclear.{table} where {name} <= $1::int8 and org_id <> '00000000-0000-0000-0000-000000000000' \
-                 limit $2::int8"
+                 order by org_id limit $2::int8"
             )),
             _ => None,
         };
         Self {
             number,
             scans: [scan(false, false), scan(false, true), scan(true, false), scan(true, true)],
-            count: counting("", limit),
-            count_after: counting(&after, next + key.len()),
+            count: format!("select count(*) from (select from allclear.{table} where {place} limit ${limit}::int8) few"),
             due,
             group,
             sort,
@@ -144,8 +138,8 @@ impl Keyed {
         &self.scans[which(newest, after)]
     }
 
-    pub(super) fn counting(&self, after: bool) -> &str {
-        if after { &self.count_after } else { &self.count }
+    pub(super) fn counting(&self) -> &str {
+        &self.count
     }
 
     /// Group and sort key, as they stand in the table.

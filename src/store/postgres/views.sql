@@ -34,13 +34,17 @@ where i.doc->>'deleted_at' is null;
 
 create or replace view allclear_report.incident_services as
 select i.doc->>'id' as incident_id, touched.value->>'service_id' as service_id, touched.value->>'status' as status
-from allclear.incidents i, lateral jsonb_array_elements(i.doc->'affected') as touched
+from allclear.incidents i
+join allclear.organizations o on o.org_id = i.org_id and o.id = i.org_id and o.doc->>'deleted_at' is null,
+lateral jsonb_array_elements(i.doc->'affected') as touched
 where i.doc->>'deleted_at' is null;
 
 create or replace view allclear_report.incident_updates as
 select i.doc->>'id' as incident_id, said.value->>'id' as id, said.value->>'status' as status, said.value->>'message' as message,
        said.value->'author'->>'name' as author, (said.value->>'created_at')::timestamptz as created_at
-from allclear.incidents i, lateral jsonb_array_elements(i.doc->'updates') as said
+from allclear.incidents i
+join allclear.organizations o on o.org_id = i.org_id and o.id = i.org_id and o.doc->>'deleted_at' is null,
+lateral jsonb_array_elements(i.doc->'updates') as said
 where i.doc->>'deleted_at' is null;
 
 create or replace view allclear_report.timeline as

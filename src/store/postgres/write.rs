@@ -147,7 +147,7 @@ fn log(entries: &[LogEntry]) -> Vec<Write> {
     if !orgs.is_empty() {
         all.push(Write { sql: sql::TOUCH.into(), parameters: vec![Box::new(orgs), Box::new(lists), Box::new(listed)] });
     }
-    if let Some((_, seq)) = heads.get(&Uuid::nil()).filter(|(_, seq)| *seq % 100 == 0) {
+    if let Some((_, seq)) = heads.get(&Uuid::nil()) {
         all.push(Write { sql: sql::FORGET_SIGNALS.into(), parameters: vec![Box::new(*seq - SIGNALS_KEPT)] });
     }
     let (mut logs, mut pages, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
