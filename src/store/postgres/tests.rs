@@ -127,21 +127,24 @@ fn sql(url: &PostgresUrl, text: &str) -> Vec<Vec<Option<String>>> {
 fn what_two_nodes_commit_both_hear_once_and_in_order() {
     let url = empty_database();
     let (mut a, mut b) = (Node::on(&url), Node::on(&url));
-    let mut answers = Vec::new();
+    // As an organization is made: by one, before any other node can know of it.
+    let mut answers = a.append(ORG, 1, "a");
+    answers.extend(a.append(OTHER, 1, "a"));
+    let mut numbers = all(std::mem::take(&mut answers));
     for _ in 0..10 {
         answers.extend(a.append(ORG, 20, "a"));
         answers.extend(b.append(ORG, 20, "b"));
         answers.extend(b.append(OTHER, 5, "b"));
     }
-    let mut numbers = all(answers);
+    numbers.extend(all(answers));
     numbers.sort_unstable();
-    let mut expected: Vec<u64> = (1..=400).chain(1..=50).collect();
+    let mut expected: Vec<u64> = (1..=401).chain(1..=51).collect();
     expected.sort_unstable();
     assert_eq!(numbers, expected, "each number was given out once");
 
-    let (heard_a, heard_b) = (a.hear(450, 0), b.hear(450, 0));
+    let (heard_a, heard_b) = (a.hear(452, 0), b.hear(452, 0));
     for (heard, node) in [(heard_a, &a), (heard_b, &b)] {
-        for (org, count) in [(ORG, 400), (OTHER, 50)] {
+        for (org, count) in [(ORG, 401), (OTHER, 51)] {
             let of_org: Vec<_> = heard.entries.iter().filter(|entry| entry.log().uuid() == org.uuid()).collect();
             assert_eq!(of_org.iter().map(|entry| entry.seq()).collect::<Vec<_>>(), (1..=count).collect::<Vec<_>>());
             let range = super::super::LogRange { after: 0, before: u64::MAX, newest: false, limit: 1_000 };
@@ -280,4 +283,59 @@ fn two_that_start_at_once_make_the_tables_once() {
         starting.into_iter().map(|node| node.join().unwrap()).collect::<Vec<_>>()
     });
     assert!(epochs.iter().all(|epoch| *epoch == epochs[0]), "{epochs:?}");
+}
+
+#[test]
+fn what_lies_below_the_horizon_is_found_once_the_line_was_lost() {
+    let url = empty_database();
+    let mut node = Node::on(&url);
+    all(node.append(ORG, 1, "a"));
+    node.hear(1, 0);
+    // As after a crash: a transaction id is given out a second time, below what was looked at already.
+    let org = ORG.uuid();
+    let write =
+        "insert into allclear.log values ('ORG', 2, '\"again\"', '{}'); update allclear.heads set seq = 2, changed = '3' where log = 'ORG'";
+    sql(&url, &write.replace("ORG", &org.to_string()));
+    let line = "select pg_terminate_backend(pid) from pg_stat_activity \
+                where datname = current_database() and pid <> pg_backend_pid() and query like '%pg_snapshot_xmin%'";
+    let lost = sql(&url, line);
+    assert_eq!(lost, [[Some("t".to_owned())]]);
+    assert_eq!(node.hear(1, 0).entries[0].seq(), 2);
+    all(node.append(ORG, 1, "a"));
+    assert_eq!(node.hear(1, 0).entries[0].seq(), 3, "and nothing twice");
+}
+
+#[test]
+fn who_was_away_for_too_many_endings_is_told_so() {
+    let url = empty_database();
+    let (a, mut b) = (Node::on(&url), Node::on(&url));
+    a.signal(Signal::SessionEnded(Id::from_u128(1)));
+    b.hear(0, 1);
+    // What ended meanwhile is not kept for ever.
+    sql(
+        &url,
+        "insert into allclear.log values (uuid_nil(), 9, '{\"session_ended\":\"ses_00000000000000000000000000000005\"}', '{}'); \
+               update allclear.heads set seq = 9, changed = pg_current_xact_id() where log = uuid_nil()"
+            .replace("uuid_nil()", "'00000000-0000-0000-0000-000000000000'")
+            .as_str(),
+    );
+    assert_eq!(b.hear(0, 2).signals, [Signal::Missed, Signal::SessionEnded(Id::from_u128(5))]);
+}
+
+#[test]
+fn people_may_query_what_is_no_secret() {
+    let url = empty_database();
+    let node = Node::on(&url);
+    drop(node);
+    let columns = sql(
+        &url,
+        "select table_name || '.' || column_name from information_schema.columns where table_schema = 'allclear_report' order by 1",
+    );
+    let columns: Vec<String> = columns.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
+    for view in ["organizations", "members", "services", "incidents", "incident_services", "incident_updates", "timeline"] {
+        assert!(columns.iter().any(|column| column.starts_with(&format!("{view}."))), "{view}");
+        assert_eq!(sql(&url, &format!("select * from allclear_report.{view}")), Vec::<Vec<Option<String>>>::new());
+    }
+    let secret = |column: &&String| ["password", "email", "token", "once", "doc", "session"].iter().any(|word| column.contains(word));
+    assert_eq!(columns.iter().find(secret), None);
 }

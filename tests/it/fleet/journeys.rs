@@ -154,6 +154,10 @@ async fn while_the_database_is_away_visitors_notice_nothing_and_nothing_is_lost(
         assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0), "{:?}", refused.headers);
     }
     assert_eq!(fleet.pages(&ada.slug, "Checkout").await, pages, "from memory");
+    for node in 0..2 {
+        let healthy = fleet.anonymous(node).get("/healthz").await.expect(200);
+        assert!(healthy.text.contains("away"), "a load balancer must not take the pages away: {}", healthy.text);
+    }
     member.is_silent().await;
 
     for node in 0..2 {

@@ -68,7 +68,7 @@ impl Fleet {
         let home = self.dir.path().join("stranger");
         std::fs::create_dir(&home).expect("a directory");
         let flags = on_postgres(&self.url, &home.join("keys"));
-        Process::refused(&home, &flags.iter().map(String::as_str).collect::<Vec<_>>()).await
+        Process::ended(&home, &flags.iter().map(String::as_str).collect::<Vec<_>>()).await
     }
 
     /// Where the nodes are, for those who look for one.

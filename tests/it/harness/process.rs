@@ -42,11 +42,11 @@ impl Process {
         Self { child, out, base, dir: dir.to_path_buf() }
     }
 
-    /// Starts a program that is expected not to: its exit code, and what it said.
+    /// Runs a program that ends by itself, or does not start: its exit code, and what it said.
     ///
     /// # Panics
     /// When it goes on.
-    pub(crate) async fn refused(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
+    pub(crate) async fn ended(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
         let ended = tokio::time::timeout(PATIENCE, program(dir, args).output()).await;
         let output = ended.expect("it ends").expect("the program starts");
         let said = [output.stdout, output.stderr].concat();
