@@ -10,6 +10,9 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 
+/// From how many bytes on a file is embedded compressed alone.
+const LARGE: usize = 128 * 1024;
+
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=assets");
     println!("cargo::rerun-if-changed=build.rs");
@@ -27,12 +30,17 @@ fn main() -> io::Result<()> {
     for name in names(&source)? {
         let content = fs::read(source.join(&name))?;
         let hashed = hashed_name(&name, &content);
-        write(&target.join(&hashed), &content)?;
+        let mut twins = 0;
         for (extension, compressed) in [("br", brotli(&content)?), ("gz", gzip(&content)?)] {
             // Images and fonts are compressed already; less than a twentieth is not worth another file.
             if compressed.len() < content.len() - content.len() / 20 {
                 write(&target.join(format!("{hashed}.{extension}")), &compressed)?;
+                twins += 1;
             }
+        }
+        // Every browser takes one of the twins: whoever does not is given the large ones unpacked, rather than everybody a larger program.
+        if twins < 2 || content.len() < LARGE {
+            write(&target.join(&hashed), &content)?;
         }
         manifest.push((name, format!("/assets/{hashed}")));
     }

@@ -1,16 +1,25 @@
 //! Embedded files under `/assets/`, with the hash of their content in their names: cached for ever, never stale.
 //!
-//! `build.rs` names and compresses them; nothing is compressed while serving.
+//! `build.rs` names and compresses them; nothing is compressed while serving. Large ones are embedded compressed alone, and unpacked when the first
+//! client asks that takes no compression.
 
-use std::{borrow::Cow, collections::HashMap, fmt::Write as _, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fmt::Write as _,
+    io::Read as _,
+    sync::{LazyLock, OnceLock},
+};
 
 use bytes::Bytes;
+use flate2::read::GzDecoder;
 use http::{HeaderValue, Method, StatusCode, header};
 use poem::{
     Endpoint, Request, Response,
     error::{MethodNotAllowedError, NotFoundError},
 };
 use rust_embed::RustEmbed;
+use sha2::{Digest, Sha256};
 
 use super::encoding::{Accepted, Encoding, has_fresh_copy};
 
@@ -44,7 +53,9 @@ pub fn find(name: &str) -> Option<&'static str> {
 /// One file in each encoding that pays.
 struct Asset {
     content_type: &'static str,
-    identity: Body,
+    name: &'static str,
+    /// Filled by the first who asks for it.
+    identity: OnceLock<Body>,
     gzip: Option<Body>,
     brotli: Option<Body>,
 }
@@ -58,17 +69,30 @@ struct Body {
 impl Body {
     fn load(name: &str) -> Option<Self> {
         let file = Embedded::get(name)?;
-        let mut etag = String::from("\"");
-        for byte in &file.metadata.sha256_hash()[..12] {
-            let _ = write!(etag, "{byte:02x}");
-        }
-        etag.push('"');
         let bytes = match file.data {
             Cow::Borrowed(embedded) => Bytes::from_static(embedded),
             Cow::Owned(read) => Bytes::from(read),
         };
-        Some(Self { bytes, etag: HeaderValue::try_from(etag).ok()? })
+        Some(Self { bytes, etag: etag(&file.metadata.sha256_hash()) })
     }
+
+    fn unpack(gzip: &Body) -> Self {
+        let mut content = Vec::new();
+        if let Err(error) = GzDecoder::new(gzip.bytes.as_ref()).read_to_end(&mut content) {
+            tracing::error!(%error, "an embedded file can't be unpacked");
+        }
+        let hash = Sha256::digest(&content);
+        Self { bytes: content.into(), etag: etag(&hash) }
+    }
+}
+
+fn etag(hash: &[u8]) -> HeaderValue {
+    let mut etag = String::from("\"");
+    for byte in hash.iter().take(12) {
+        let _ = write!(etag, "{byte:02x}");
+    }
+    etag.push('"');
+    HeaderValue::try_from(etag).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 /// By the part of the path after `/assets/`.
@@ -79,7 +103,8 @@ static ASSETS: LazyLock<HashMap<&'static str, Asset>> = LazyLock::new(|| {
             let name = url.strip_prefix("/assets/")?;
             let asset = Asset {
                 content_type: content_type(name),
-                identity: Body::load(name)?,
+                name,
+                identity: OnceLock::new(),
                 gzip: Body::load(&format!("{name}.gz")),
                 brotli: Body::load(&format!("{name}.br")),
             };
@@ -126,6 +151,14 @@ impl Endpoint for Assets {
 }
 
 impl Asset {
+    fn identity(&self) -> &Body {
+        self.identity.get_or_init(|| {
+            let plain = Body::load(self.name).or_else(|| self.gzip.as_ref().map(Body::unpack));
+            // The manifest names what was embedded, in one way or the other.
+            plain.unwrap_or_else(|| Body { bytes: Bytes::new(), etag: etag(&[]) })
+        })
+    }
+
     fn answer(&self, request: &Request) -> Response {
         let chosen = Accepted::of(request.headers()).best(self.brotli.is_some(), self.gzip.is_some());
         let body = match chosen {
@@ -133,7 +166,7 @@ impl Asset {
             Encoding::Gzip => self.gzip.as_ref(),
             Encoding::Identity => None,
         };
-        let (encoding, body) = body.map_or((Encoding::Identity, &self.identity), |body| (chosen, body));
+        let (encoding, body) = body.map_or_else(|| (Encoding::Identity, self.identity()), |body| (chosen, body));
         let fresh = has_fresh_copy(request.headers(), body.etag.to_str().unwrap_or_default());
 
         let mut response = if fresh {
@@ -159,7 +192,7 @@ impl Asset {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, io::Read as _, path::Path};
+    use std::{fs, path::Path};
 
     use super::*;
 
@@ -173,7 +206,7 @@ mod tests {
 
     /// The largest text there is: worth compressing.
     fn sample() -> (&'static str, &'static Asset) {
-        ASSETS.iter().map(|(name, asset)| (*name, asset)).max_by_key(|(_, asset)| asset.identity.bytes.len()).unwrap()
+        ASSETS.iter().map(|(name, asset)| (*name, asset)).max_by_key(|(_, asset)| asset.identity().bytes.len()).unwrap()
     }
 
     async fn get(path: &str, list: &[(&'static str, &str)]) -> Response {

@@ -2,6 +2,7 @@
 //!
 //! `journeys` are what people notice of it, one at a time; `moving` is the way there; `storm` breaks everything in turn while people write and listen.
 
+mod encryption;
 mod journeys;
 mod moving;
 mod nodes;

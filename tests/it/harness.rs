@@ -1,7 +1,7 @@
 //! A server in this process, and what tests hold in their hands.
 
 mod client;
-mod cluster;
+pub(crate) mod cluster;
 mod dice;
 pub(crate) mod engine;
 mod line;

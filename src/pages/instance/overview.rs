@@ -59,8 +59,8 @@ struct About {
     registration: &'static str,
     /// What changes who may sign up: the key in the file, the variable, the flag.
     setting: [String; 3],
-    /// What the store takes of the disk, and what the disk has left; none in memory.
-    storage: Option<(String, String)>,
+    /// What the store takes, and what its disk has left if that is this machine's; none in memory.
+    storage: Option<(String, Option<String>)>,
     sends_mail: bool,
 }
 
@@ -71,7 +71,7 @@ impl About {
             version: env!("CARGO_PKG_VERSION"),
             registration: words::registration(mode),
             setting: [key.name().to_owned(), key.variable(), key.flag()],
-            storage: size.file_bytes.zip(size.free_bytes).map(|(file, free)| (words::size(file), words::size(free))),
+            storage: size.file_bytes.map(|file| (words::size(file), size.free_bytes.map(words::size))),
             sends_mail,
         }
     }
@@ -133,6 +133,7 @@ mod tests {
     }
 
     const ON_DISK: StoreSize = StoreSize { file_bytes: Some(1_600_000), free_bytes: Some(1_073_741_824) };
+    const ON_A_SERVER: StoreSize = StoreSize { file_bytes: Some(1_600_000), free_bytes: None };
     const IN_MEMORY: StoreSize = StoreSize { file_bytes: None, free_bytes: None };
 
     #[test]
@@ -153,6 +154,8 @@ mod tests {
             assert!(html.contains(part), "{part}: {html}");
         }
         assert!(!html.contains("smtp_url"), "{html}");
+        let html = page(vec![row("acme", Standing::Active)], true, None, ON_A_SERVER, true);
+        assert!(html.contains("1.5 MiB") && html.contains("its server") && !html.contains("free on its disk"), "{html}");
         let html = page(vec![row("acme", Standing::Active)], true, None, IN_MEMORY, false);
         assert!(html.contains("smtp_url") && html.contains("memory") && !html.contains("MiB"), "{html}");
     }

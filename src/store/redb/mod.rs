@@ -1,5 +1,6 @@
 //! The embedded engine: redb, one writer thread with group commit, MVCC snapshots for reads.
 
+mod keys;
 mod refile;
 mod tables;
 mod writer;

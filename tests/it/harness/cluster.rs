@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
@@ -59,6 +59,37 @@ impl Cluster {
         self.run().await;
     }
 
+    /// Has it speak TLS from now on, as `localhost` and as nobody else. Answers where the certificate of its authority is.
+    pub(crate) async fn encrypt(&mut self) -> PathBuf {
+        let dir = self.dir.path().to_path_buf();
+        authority(&dir, "ca");
+        std::fs::write(dir.join("names"), "subjectAltName=DNS:localhost").expect("a file");
+        openssl(&dir, "req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost");
+        openssl(&dir, "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt");
+        let mut settings = String::from("ssl = on\n");
+        for (setting, file) in [("ssl_cert_file", "server.crt"), ("ssl_key_file", "server.key")] {
+            if let Some((user, group)) = account() {
+                chown(dir.join(file), Some(user), Some(group)).expect("it can be given away");
+            }
+            settings += &format!("{setting} = '{}'\n", dir.join(file).display());
+        }
+        let mut file = OpenOptions::new().append(true).open(dir.join("data/postgresql.conf")).expect("its settings");
+        std::io::Write::write_all(&mut file, settings.as_bytes()).expect("they are written");
+        self.restart(Stop::Fast).await;
+        dir.join("ca.crt")
+    }
+
+    /// The certificate of an authority that has signed nothing.
+    pub(crate) fn stranger(&self) -> PathBuf {
+        authority(self.dir.path(), "stranger");
+        self.dir.path().join("stranger.crt")
+    }
+
+    /// On which port of the loopback it is.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     async fn run(&mut self) {
         let log = OpenOptions::new().create(true).append(true).open(self.dir.path().join("log")).expect("a log");
         let server = command("postgres")
@@ -102,6 +133,18 @@ fn command(program: &str) -> Command {
         command.uid(user).gid(group);
     }
     command
+}
+
+/// A key and a certificate that may sign others.
+fn authority(dir: &Path, name: &str) {
+    let made =
+        "req -x509 -newkey rsa:2048 -nodes -keyout NAME.key -out NAME.crt -days 2 -subj /CN=NAME -addext basicConstraints=critical,CA:TRUE";
+    openssl(dir, &made.replace("NAME", name));
+}
+
+fn openssl(dir: &Path, arguments: &str) {
+    let made = Command::new("openssl").args(arguments.split(' ')).current_dir(dir).stdin(Stdio::null()).output().expect("openssl runs");
+    assert!(made.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&made.stderr));
 }
 
 /// Where PostgreSQL's programs are: on the PATH, or where Debian keeps them, in a directory a version.
