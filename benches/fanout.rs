@@ -39,8 +39,6 @@ impl Server {
             .args(["--listen", "127.0.0.1:0", "--registration", "open", "--data-dir"])
             .arg(folder.path())
             .args(flags)
-            // What the measurement is told is nothing to the program, which refuses settings that it does not know.
-            .env_clear()
             .stdout(Stdio::piped())
             .spawn()
             .expect("the server starts");

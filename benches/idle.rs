@@ -40,8 +40,6 @@ impl Node {
         let mut child = Command::new(env!("CARGO_BIN_EXE_allclear"))
             .args(["--listen", "127.0.0.1:0", "--log", "warn", "--store", url, "--key-file", keys, "--data-dir"])
             .arg(folder.path())
-            // What the measurement is told is nothing to the program, which refuses settings that it does not know.
-            .env_clear()
             .stdout(Stdio::piped())
             .spawn()
             .expect("the node starts");

@@ -75,7 +75,7 @@ stop_server() {
 }
 
 # start_postgres [SETTING=VALUE...]: a throwaway PostgreSQL in a directory and on a port of its own, which goes with whoever started it. Sets
-# $postgres to its process id and $postgres_url to the address of a database in it, and tells tests of it by ALLCLEAR_TEST_POSTGRES. It syncs
+# $postgres to its process id and $postgres_url to the address of a database in it, and tells tests of it by POSTGRES_FOR_TESTS. It syncs
 # nothing unless a setting says otherwise. The cluster that Debian's package makes and starts on port 5432 is the machine's, and left alone.
 #
 # The caller has `trap stop_postgres EXIT`, or calls stop_postgres in a trap of its own.
@@ -104,7 +104,7 @@ start_postgres() {
     fi
   done
   postgres_url=postgres://postgres@127.0.0.1:$port/postgres
-  export ALLCLEAR_TEST_POSTGRES=$postgres_url
+  export POSTGRES_FOR_TESTS=$postgres_url
 }
 
 # Ends what start_postgres began, at once: nobody wants its data.

@@ -35,6 +35,15 @@ impl<K> Id<K> {
         Self(uuid, PhantomData)
     }
 
+    /// The id that follows from a digest: the same thing has the same one (a UUIDv8, RFC 9562, of its first bytes).
+    pub fn of_digest(digest: impl AsRef<[u8]>) -> Self {
+        let mut bytes = [0; 16];
+        for (byte, of_digest) in bytes.iter_mut().zip(digest.as_ref()) {
+            *byte = *of_digest;
+        }
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid(), PhantomData)
+    }
+
     /// The bare bits.
     pub const fn uuid(self) -> Uuid {
         self.0

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::app::App;
 use crate::config::{Config, Flags, Loaded};
 
 pub use exit::Exit;
@@ -97,6 +98,27 @@ fn with_config(flags: Flags, env: impl IntoIterator<Item = (OsString, OsString)>
             if problems.is_usage() { Exit::Usage } else { Exit::Configuration }
         }
     }
+}
+
+/// Opens the application on the configured store as a server would, does something with it and closes it again; or says why it can't be opened.
+fn with_app(config: &Config, act: impl AsyncFnOnce(&App) -> Exit) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("can't start: {error}"));
+            return Exit::TryAgain;
+        }
+    };
+    let app = match crate::serve::open_app(config) {
+        Ok(app) => app,
+        Err(error) => {
+            complain(&error.to_string());
+            return Exit::of_code(error.exit_code());
+        }
+    };
+    let exit = runtime.block_on(act(&app));
+    app.close();
+    exit
 }
 
 #[cfg(test)]

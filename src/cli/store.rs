@@ -6,11 +6,10 @@ use clap::Subcommand;
 
 use crate::access::Actor;
 use crate::config::{Config, PostgresUrl, StorePlace};
-use crate::serve;
 use crate::store::OpenError;
 use crate::store::copy::{Copied, CopyError, copy};
 
-use super::{Exit, complain, say};
+use super::{Exit, complain, say, with_app};
 
 /// What `store` takes.
 #[derive(Debug, clap::Args)]
@@ -108,23 +107,7 @@ fn adopt_keys(config: &Config) -> Exit {
         complain("a demonstration keeps no keys; leave it out to reach the store that is configured");
         return Exit::Failed;
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("can't start: {error}"));
-            return Exit::TryAgain;
-        }
-    };
-    let app = match serve::open_app(config) {
-        Ok(app) => app,
-        Err(error) => {
-            complain(&error.to_string());
-            return Exit::of_code(error.exit_code());
-        }
-    };
-    let adopted = runtime.block_on(app.adopt_keys(Actor::System("keys")));
-    app.close();
-    match adopted {
+    with_app(config, async |app| match app.adopt_keys(Actor::System("keys")).await {
         Ok(()) => say(&format!(
             "The keys in {} are those of all nodes now. Restart every node with this file; everyone has to sign in again.\n",
             config.key_path().display()
@@ -133,7 +116,7 @@ fn adopt_keys(config: &Config) -> Exit {
             complain(&format!("the keys can't be put in force: {error}"));
             Exit::Failed
         }
-    }
+    })
 }
 
 fn usage(words: &str) -> Exit {

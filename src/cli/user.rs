@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::control::{self, Reply, Request};
 use crate::serve;
 
-use super::{Exit, complain, say};
+use super::{Exit, complain, say, with_app};
 
 /// What `user` takes.
 #[derive(Debug, clap::Args)]
@@ -52,34 +52,19 @@ fn without_server(config: &Config, request: &Request) -> Exit {
         });
         return Exit::Failed;
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("can't start: {error}"));
-            return Exit::TryAgain;
-        }
-    };
-    let app = match serve::open_app(config) {
-        Ok(app) => app,
-        Err(error) => {
-            complain(&error.to_string());
-            return Exit::of_code(error.exit_code());
-        }
-    };
-    // A link that is sealed with keys of this directory's own would open nothing.
-    if let Err(error) = runtime.block_on(app.agree_on_keys()) {
-        let error = serve::strange_keys(config, &error);
-        app.close();
-        complain(&error.to_string());
-        return Exit::of_code(error.exit_code());
-    }
-    let reply = runtime.block_on(control::carry_out(&app, request));
-    app.close();
     let note = match file {
         Some(_) => "No server runs on this data now; the link works once one does.\n",
         None => "No server runs with this data directory now; the link works at every node on the same database.\n",
     };
-    show(&reply, note)
+    with_app(config, async |app| {
+        // A link that is sealed with keys of this directory's own would open nothing.
+        if let Err(error) = app.agree_on_keys().await {
+            let error = serve::strange_keys(config, &error);
+            complain(&error.to_string());
+            return Exit::of_code(error.exit_code());
+        }
+        show(&control::carry_out(app, request).await, note)
+    })
 }
 
 fn show(reply: &Reply, note: &str) -> Exit {

@@ -65,10 +65,8 @@ impl Once {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest.finalize()[..16]);
         let fingerprint = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { id: Id::from_uuid(uuid::Builder::from_custom_bytes(bytes).into_uuid()), fingerprint })
+        Ok(Self { id: Id::of_digest(digest.finalize()), fingerprint })
     }
 
     /// What this request was answered before, if it was.

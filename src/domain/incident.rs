@@ -175,7 +175,7 @@ impl IncidentLink {
     /// The link of an incident with a service that it touches.
     pub fn of(affected: &Affected, incident: &Incident) -> Self {
         Self {
-            id: Id::from_uuid(link(incident.id.uuid(), affected.service_id.uuid())),
+            id: link(incident.id.uuid(), affected.service_id.uuid()),
             service_id: affected.service_id,
             incident_id: incident.id,
             started_at: incident.started_at,

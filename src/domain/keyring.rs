@@ -33,12 +33,9 @@ impl Document for KeyPrint {
 }
 impl SystemDocument for KeyPrint {}
 
-/// The id under which a purpose's key is remembered (a UUIDv8 of a SHA-256).
+/// The id under which a purpose's key is remembered.
 fn id_of(purpose: &str) -> Id<KeyPrint> {
-    let digest = Sha256::digest(purpose);
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    Id::from_uuid(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    Id::of_digest(Sha256::digest(purpose))
 }
 
 /// Compares a node's keys with those that are remembered, and remembers those of purposes that are new. `replace`: the node's keys count, whatever

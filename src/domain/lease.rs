@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -50,10 +49,7 @@ impl Document for Lease {
 impl SystemDocument for Lease {}
 
 fn id_of(name: &str) -> Id<Lease> {
-    let digest: [u8; 32] = Sha256::digest(name).into();
-    let mut id = [0; 16];
-    id.copy_from_slice(&digest[..16]);
-    Id::from_uuid(Uuid::from_bytes(id))
+    Id::of_digest(Sha256::digest(name))
 }
 
 /// Whether a node may take the lease: nobody has it, it has ended, or it is the node's own. For a look before anything is written.

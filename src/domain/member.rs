@@ -109,16 +109,13 @@ impl Document for Membership {
 }
 impl SystemDocument for Membership {}
 
-/// The id of a link between two things: the same two give the same id (a UUIDv8 of a SHA-256).
-pub fn link(a: Uuid, b: Uuid) -> Uuid {
-    let digest = Sha256::new().chain_update(a).chain_update(b).finalize();
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+/// The id of a link between two things: the same two give the same id.
+pub fn link<K>(a: Uuid, b: Uuid) -> Id<K> {
+    Id::of_digest(Sha256::new().chain_update(a).chain_update(b).finalize())
 }
 
 fn membership_id(user: Id<User>, org: OrgId) -> Id<Membership> {
-    Id::from_uuid(link(user.uuid(), org.uuid()))
+    link(user.uuid(), org.uuid())
 }
 
 /// Makes a user a member, on both sides.

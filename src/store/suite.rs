@@ -69,7 +69,7 @@ fn database() -> (Store, tokio::sync::mpsc::UnboundedReceiver<Committed>) {
 /// An empty database, and where it is.
 pub(super) fn empty_database() -> crate::config::PostgresUrl {
     static MADE: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let server = std::env::var("ALLCLEAR_TEST_POSTGRES").expect("a PostgreSQL server for tests; run `scripts/with-postgres cargo test`");
+    let server = std::env::var("POSTGRES_FOR_TESTS").expect("a PostgreSQL server for tests; run `scripts/with-postgres cargo test`");
     let name = format!("suite_{}_{}", std::process::id(), MADE.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
     let config: tokio_postgres::Config = server.parse().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -2,8 +2,8 @@
 //!
 //! `harness` has the server, its clients and the real program as a child process. Nothing sleeps: tests wait for conditions.
 //!
-//! They run on the embedded store, and with `ALLCLEAR_TEST_ENGINE=postgres` on PostgreSQL; `fleet` needs PostgreSQL in any case. Where that
-//! is they are told by `ALLCLEAR_TEST_POSTGRES`, which `scripts/with-postgres` sets.
+//! They run on the embedded store, and with `ENGINE_FOR_TESTS=postgres` on PostgreSQL; `fleet` needs PostgreSQL in any case. Where that
+//! is they are told by `POSTGRES_FOR_TESTS`, which `scripts/with-postgres` sets.
 
 mod account_pages;
 mod account_people;

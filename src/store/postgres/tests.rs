@@ -266,7 +266,7 @@ fn the_epoch_outlives_a_restart_and_not_a_restore() {
 
     let copy = empty_database();
     let name = |url: &PostgresUrl| url.config().get_dbname().unwrap().to_owned();
-    let server = std::env::var("ALLCLEAR_TEST_POSTGRES").unwrap().parse().unwrap();
+    let server = std::env::var("POSTGRES_FOR_TESTS").unwrap().parse().unwrap();
     sql(&server, &format!("drop database {}", name(&copy)));
     sql(&server, &format!("create database {} template {}", name(&copy), name(&url)));
     let mut restored = Node::on(&copy);

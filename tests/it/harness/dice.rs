@@ -7,11 +7,11 @@ use std::hash::{BuildHasher as _, RandomState};
 pub(crate) struct Dice(u64);
 
 impl Dice {
-    /// From `ALLCLEAR_TEST_SEED`, or a seed of its own; says which, so that a failure can be tried again.
+    /// From `SEED_FOR_TESTS`, or a seed of its own; says which, so that a failure can be tried again.
     pub(crate) fn seeded() -> Self {
-        let given = std::env::var("ALLCLEAR_TEST_SEED").ok();
-        let seed = given.map_or_else(|| RandomState::new().hash_one(0), |seed| seed.parse().expect("ALLCLEAR_TEST_SEED is a number"));
-        println!("ALLCLEAR_TEST_SEED={seed} makes the same choices again");
+        let given = std::env::var("SEED_FOR_TESTS").ok();
+        let seed = given.map_or_else(|| RandomState::new().hash_one(0), |seed| seed.parse().expect("SEED_FOR_TESTS is a number"));
+        println!("SEED_FOR_TESTS={seed} makes the same choices again");
         Self(seed)
     }
 

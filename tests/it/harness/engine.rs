@@ -1,6 +1,6 @@
-//! The engine that the journeys run on: the embedded store, or PostgreSQL where `ALLCLEAR_TEST_ENGINE=postgres` asks for it.
+//! The engine that the journeys run on: the embedded store, or PostgreSQL where `ENGINE_FOR_TESTS=postgres` asks for it.
 //!
-//! On PostgreSQL each server has a database of its own in the cluster that `ALLCLEAR_TEST_POSTGRES` names (`scripts/with-postgres` starts
+//! On PostgreSQL each server has a database of its own in the cluster that `POSTGRES_FOR_TESTS` names (`scripts/with-postgres` starts
 //! one): a copy of a template, on which a store was opened once. Copied as files, which took 27 ms on two busy cores; through the log it took 37.
 //!
 //! One thread of this process makes and drops them all, on a runtime of its own: a test's runtime ends with the test, and what goes with a
@@ -28,19 +28,17 @@ enum Engine {
 }
 
 fn engine() -> Engine {
-    match std::env::var("ALLCLEAR_TEST_ENGINE").as_deref() {
+    match std::env::var("ENGINE_FOR_TESTS").as_deref() {
         Err(_) | Ok("") => Engine::Embedded,
         Ok("postgres") => Engine::Postgres,
-        Ok(other) => panic!("ALLCLEAR_TEST_ENGINE is {other:?}; it may be postgres, or left out for the embedded store"),
+        Ok(other) => panic!("ENGINE_FOR_TESTS is {other:?}; it may be postgres, or left out for the embedded store"),
     }
 }
 
 /// The address of the PostgreSQL that tests may make databases in.
 fn postgres() -> String {
-    let named = std::env::var("ALLCLEAR_TEST_POSTGRES").ok().filter(|url| !url.is_empty());
-    named.unwrap_or_else(|| {
-        panic!("this test needs PostgreSQL, and ALLCLEAR_TEST_POSTGRES names none; run: scripts/with-postgres cargo test")
-    })
+    let named = std::env::var("POSTGRES_FOR_TESTS").ok().filter(|url| !url.is_empty());
+    named.unwrap_or_else(|| panic!("this test needs PostgreSQL, and POSTGRES_FOR_TESTS names none; run: scripts/with-postgres cargo test"))
 }
 
 /// The address of another database of the same server.
@@ -172,7 +170,7 @@ fn keeper() -> &'static mpsc::UnboundedSender<Order> {
 
 async fn keep(mut orders: mpsc::UnboundedReceiver<Order>) {
     let server = postgres();
-    let admin = connect(&server).await.unwrap_or_else(|error| panic!("{server}, from ALLCLEAR_TEST_POSTGRES: {error}"));
+    let admin = connect(&server).await.unwrap_or_else(|error| panic!("{server}, from POSTGRES_FOR_TESTS: {error}"));
     let process = std::process::id();
     let template = format!("allclear_template_{process}");
     make_template(&admin, &server, &template).await;
