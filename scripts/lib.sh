@@ -88,7 +88,7 @@ start_postgres() {
   fi
   postgres_directory=$(mktemp -d)
   [ "$(id -u)" -ne 0 ] || chown postgres: "$postgres_directory"
-  "${as[@]}" initdb -A trust -U postgres --no-sync -D "$postgres_directory/data" >"$postgres_directory/initdb.log" 2>&1 ||
+  "${as[@]}" initdb -A trust -U postgres -E UTF8 --no-locale --no-sync -D "$postgres_directory/data" >"$postgres_directory/initdb.log" 2>&1 ||
     { cat "$postgres_directory/initdb.log" >&2; die "initdb failed"; }
   port=$(free_port)
   for setting in "listen_addresses=127.0.0.1" "unix_socket_directories=$postgres_directory" "max_connections=300" \

@@ -113,7 +113,12 @@ impl App {
             return Ok(false);
         }
         let parsed = SignUp::parse(email, &password, "Operator", "Operations", None)?;
-        self.found(parsed, password, Door::Setup).await.map(|_| true)
+        match self.found(parsed, password, Door::Setup).await {
+            Ok(_) => Ok(true),
+            // Another node was quicker with the same.
+            Err(Error::Conflict(_)) if self.system_read(instance::operator).await?.is_some() => Ok(false),
+            Err(other) => Err(other),
+        }
     }
 
     /// The token of a new setup link, while there is no operator.
@@ -247,6 +252,7 @@ impl App {
             // stand behind those who write.
             let touching =
                 tokio::spawn(async move { app.system_change(Actor::System("sessions"), move |tx| session::touch(tx, id)).await });
+            // What is under way then ends with its command, which the store finishes or refuses.
             let _ = tokio::time::timeout(TOUCH, touching).await;
         }
         Ok(Caller { user, session: session.id })

@@ -8,9 +8,11 @@ use crate::config::{Config, LogFormat};
 
 /// Installs the process's logger; everything goes to standard error.
 pub(super) fn start(config: &Config) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    // At their finer levels these write down what is sent to the database: documents, password hashes among them.
-    let filter = EnvFilter::builder().parse(&config.log)?;
-    let filter = filter.add_directive("tokio_postgres=info".parse()?).add_directive("postgres_protocol=info".parse()?);
+    let mut filter = EnvFilter::builder().parse(&config.log)?;
+    // At their finer levels these write down what is sent to the database: documents, password hashes among them. Whatever is asked for.
+    for secretive in ["tokio_postgres", "tokio_postgres::query", "tokio_postgres::simple_query", "tokio_postgres::prepare"] {
+        filter = filter.add_directive(format!("{secretive}=info").parse()?);
+    }
     let logger = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(|| OneLine(io::stderr()));
     match config.log_format {
         LogFormat::Text => logger.try_init(),

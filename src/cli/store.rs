@@ -22,7 +22,8 @@ pub(super) struct Args {
 enum Action {
     /// Copy everything from a file into an empty database; an interrupted copy goes on where it stopped
     ///
-    /// The server on that file must be stopped. The file stays as it is. In the end both sides are counted and summed, and only if they agree can
+    /// The server on that file must be stopped. The file stays as it is, but that one of an older version is brought to this one's schema first, which
+    /// the older version can't read: keep a copy of it. In the end both sides are counted and summed, and only if they agree can
     /// the database be used. The file with the keys is not part of it: give it to every node with --key-file.
     Copy {
         /// Where the data is now, such as redb:./data/allclear.redb
@@ -97,7 +98,8 @@ fn told(copied: &Copied, to: &PostgresUrl) -> String {
     let both = if taken_up.is_empty() { "Both" } else { "both" };
     words
         + &format!(
-            "{taken_up}{both} sides are the same: counted and summed (SHA-256 {}).\nStart the nodes with --store {to} and the key file of the old data directory.\n",
+            "{taken_up}{both} sides are the same: counted and summed (SHA-256 {}).\nStart the nodes on {to} (its URL in a file that ALLCLEAR_STORE_FILE \
+             names) with the key file of the old data directory.\n",
             copied.checksum
         )
 }

@@ -135,18 +135,33 @@ fn content_type(name: &str) -> &'static str {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Assets;
 
+/// What is under a name with a hash never changes.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// What stands in for something else must not be taken for it later.
+const NOT_AT_ALL: &str = "no-store";
+
+/// The file that has the same name but for its hash: while nodes of two versions run side by side, a page from one asks another for what it names,
+/// and is better off with that than without.
+fn successor(name: &str) -> Option<&'static Asset> {
+    let (stem, extension) = name.rsplit_once('.')?;
+    let (stem, hash) = stem.rsplit_once('.')?;
+    let is_hash = hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    ASSETS.get(find(&format!("{stem}.{extension}")).filter(|_| is_hash)?.strip_prefix("/assets/")?)
+}
+
 impl Endpoint for Assets {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
         let path = request.uri().path();
-        let Some(asset) = path.strip_prefix("/assets/").and_then(|name| ASSETS.get(name)) else {
+        let name = path.strip_prefix("/assets/").unwrap_or_default();
+        let Some((asset, kept)) = ASSETS.get(name).map(|asset| (asset, FOR_EVER)).or_else(|| Some((successor(name)?, NOT_AT_ALL))) else {
             return Err(NotFoundError.into());
         };
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(MethodNotAllowedError.into());
         }
-        Ok(asset.answer(&request))
+        Ok(asset.answer(&request, kept))
     }
 }
 
@@ -159,7 +174,7 @@ impl Asset {
         })
     }
 
-    fn answer(&self, request: &Request) -> Response {
+    fn answer(&self, request: &Request, kept: &'static str) -> Response {
         let chosen = Accepted::of(request.headers()).best(self.brotli.is_some(), self.gzip.is_some());
         let body = match chosen {
             Encoding::Brotli => self.brotli.as_ref(),
@@ -177,7 +192,7 @@ impl Asset {
         };
         let headers = response.headers_mut();
         headers.insert(header::ETAG, body.etag.clone());
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if !fresh {

@@ -18,15 +18,20 @@ use uuid::Uuid;
 use super::base::{Base, LogEntry, LogKind, Scope};
 use super::postgres::Import;
 use super::redb::{Place, ReadTables, Redb, RowKey};
-use super::{OpenError, Row};
+use super::{OpenError, Row, SystemView, WriteSet};
+use crate::clock::Timestamp;
 use crate::config::PostgresUrl;
 use crate::domain::page::Page;
-use crate::domain::{COLLECTIONS, Collection, timeline};
+use crate::domain::{COLLECTIONS, Collection, purge, timeline};
 use crate::error::{Error, Result};
 use crate::store::Document;
 
 /// How many rows or entries are copied in one transaction.
 const PART: usize = if cfg!(test) { 20 } else { 500 };
+
+/// What stands beside the documents and entries, as it is counted.
+const LISTED: &str = "listed entries";
+const LOGS: &str = "logs";
 
 /// What a copy came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +53,12 @@ pub enum CopyError {
     /// There is something in the database.
     #[error("{0} is not empty: a copy never writes over anything; name an empty database")]
     NotEmpty(String),
+    /// What is being removed is neither there nor gone.
+    #[error(
+        "a deleted organization is still being removed from {0}: start the server on it until its log says that everything of it is erased, stop it \
+         again, and then copy"
+    )]
+    BeingErased(String),
     /// A copy of something else was begun there.
     #[error(
         "{0} holds a copy that was begun from other data, or from this before it was changed; empty it (drop schema allclear, allclear_report \
@@ -110,11 +121,11 @@ impl Tally {
     }
 
     pub(super) fn touch(&mut self, org: Uuid, list: Uuid, seq: u64) {
-        self.add("listed entries", &[org.as_bytes(), list.as_bytes(), &seq.to_be_bytes()]);
+        self.add(LISTED, &[org.as_bytes(), list.as_bytes(), &seq.to_be_bytes()]);
     }
 
     pub(super) fn head(&mut self, log: Uuid, seq: u64) {
-        self.add("logs", &[log.as_bytes(), &seq.to_be_bytes()]);
+        self.add(LOGS, &[log.as_bytes(), &seq.to_be_bytes()]);
     }
 
     fn counts(&self) -> Vec<(String, u64)> {
@@ -150,7 +161,8 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Copies everything in a file of the embedded engine into an empty database. `say` hears now and then how much is copied, of how much.
+/// Copies everything in a file of the embedded engine into an empty database. `say` hears now and then how much is copied, of how much. A file that an
+/// older program wrote is brought to the present schema first, as a server would.
 ///
 /// # Errors
 /// [`CopyError`].
@@ -163,6 +175,9 @@ pub fn copy(from: &Path, to: &PostgresUrl, mut say: impl FnMut(u64, u64)) -> Res
     let (source, _news) = Redb::open(Place::File(from.to_path_buf()), 256 << 20)?;
     let copied = source.read(|base| {
         let Base::RedbRead(tables) = base else { return Err(Error::internal("a file is read by snapshots")) };
+        if purge::next(&SystemView::new(base, &WriteSet::default(), Timestamp::from_millis(0)))?.is_some() {
+            return Ok(Err(CopyError::BeingErased(from.display().to_string())));
+        }
         Ok(copy_snapshot(tables, source.epoch(), to, &mut say))
     });
     let copied = copied.map_err(|error| CopyError::stopped(&error))?;
@@ -173,10 +188,13 @@ pub fn copy(from: &Path, to: &PostgresUrl, mut say: impl FnMut(u64, u64)) -> Res
 fn copy_snapshot(tables: &ReadTables, epoch: &str, to: &PostgresUrl, say: &mut dyn FnMut(u64, u64)) -> Result<Copied, CopyError> {
     let stopped = |error: Error| CopyError::stopped(&error);
     let source = tally(tables).map_err(stopped)?;
-    let (total, checksum) = (source.counts().iter().map(|(_, count)| count).sum(), source.checksum());
+    // Lists and heads come along with the entries.
+    let copied = |kind: &str| kind != LISTED && kind != LOGS;
+    let total = source.counts().iter().filter(|(kind, _)| copied(kind)).map(|(_, count)| count).sum();
+    let checksum = source.checksum();
     let (mut import, resumed) = Import::begin(to, &checksum)?;
-    let mut done = 0;
     let mut progress = import.progress().clone();
+    let mut done = import.done()?;
     while !progress.rows_done {
         let part = tables.stored(progress.row.map(|(org, collection, id)| (Scope(org), collection, id)), PART).map_err(stopped)?;
         match part.last() {

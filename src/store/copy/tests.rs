@@ -131,7 +131,8 @@ fn an_interrupted_copy_goes_on_and_can_not_be_used_before() {
 
     let copied = copy(&path, &url, |_, _| ()).unwrap();
     assert!(copied.resumed);
-    assert_eq!(look(&on_the_server(&url).unwrap(), org).services.len(), 40);
+    let (store, _news) = Store::open(&path, 8 << 20).unwrap();
+    assert_eq!(look(&on_the_server(&url).unwrap(), org), look(&store, org));
 }
 
 #[test]

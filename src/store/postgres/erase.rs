@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::super::{Erase, Scope, unavailable};
 use super::Shared;
-use super::session::fault;
+use super::session::{self, fault};
 use super::sql;
 use super::write::stored;
 use crate::error::Result;
@@ -34,15 +34,26 @@ impl Shared {
         let erased = async {
             connection.batch_execute("begin").await?;
             let mut gone = 0;
+            // The organization, which is named last, before its pages: in the order of all who write.
+            for owner in owners.iter().rev() {
+                let locked = connection.query_opt(sql::LOCK, &[owner]).await?;
+                if locked.is_some_and(|row| !session::is_ours(&row)) {
+                    return Ok(None);
+                }
+            }
             // What belongs to no organization has no owner who could be deleted.
             for owner in owners.into_iter().filter(|owner| Scope(*owner) != Scope::SYSTEM) {
                 gone += self.erase_from(&connection, owner, limit - gone).await?;
             }
             connection.batch_execute("commit").await?;
-            Ok::<_, SqlError>(gone)
+            Ok::<_, SqlError>(Some(gone))
         };
         match erased.await {
-            Ok(gone) => Ok(gone >= limit),
+            Ok(Some(gone)) => Ok(gone >= limit),
+            Ok(None) => {
+                drop(deadpool_postgres::Object::take(connection));
+                Err(unavailable())
+            }
             Err(error) => {
                 drop(deadpool_postgres::Object::take(connection));
                 let _ = fault(&error);
@@ -54,8 +65,6 @@ impl Shared {
     /// Removes at most so much of what stands under an id. The rows go last, and backwards: an organization's own, which says that it is deleted,
     /// outlives everything else that it had.
     async fn erase_from(&self, client: &Client, owner: Uuid, most: usize) -> Result<usize, SqlError> {
-        // As every writer does. Its row goes last of all: without it nobody would be kept from writing meanwhile.
-        client.query(sql::LOCK, &[&owner]).await?;
         let mut gone = 0;
         for sql in REST {
             gone += self.step(client, sql, owner, most - gone).await?;
@@ -63,6 +72,7 @@ impl Shared {
         for table in self.pools.tables.sorted().into_iter().rev() {
             gone += self.step(client, &table.erase, owner, most - gone).await?;
         }
+        // Last of all: without it nobody would be kept from writing meanwhile.
         if gone < most {
             gone += count(client.execute("delete from allclear.heads where log = $1", &[&owner]).await?);
         }

@@ -178,12 +178,21 @@ impl Follower {
                 shared.pools.is_away(false);
                 return Some(line);
             }
-            Some(Ok(Err(error))) => tracing::debug!("the database can't be reached: {}", explain(&error)),
-            Some(Err(_)) => {}
+            Some(Ok(Err(error))) => self.unreached(&explain(&error)),
+            Some(Err(_)) => self.unreached(&format!("it does not answer within {REPLY:?}")),
             None => return None,
         }
         shared.pools.is_away(true);
         None
+    }
+
+    /// Why it can't be reached, told once and then for those who look closer.
+    fn unreached(&self, why: &str) {
+        if self.shared.pools.away_since().is_none() {
+            tracing::warn!("the database can't be reached: {why}");
+        } else {
+            tracing::debug!("the database can't be reached: {why}");
+        }
     }
 
     /// Announces what is new. `own`: this node has committed something, which the others should know.
@@ -206,9 +215,7 @@ impl Follower {
         // What members hear comes before what visitors do, and what ended before both.
         ahead.sort_by_key(|ahead| (ahead.page, ahead.log));
         self.announce(line, ahead).await?;
-        if !own {
-            self.shared.own.prune(&self.seen);
-        }
+        self.shared.own.prune(&self.seen);
         // Only now: whatever stops it before this is found again.
         if let Some(horizon) = horizon {
             self.horizon = horizon;
@@ -237,9 +244,15 @@ impl Follower {
             }
         }
         // Part by part, without waiting between what is noted as seen and its telling: whatever breaks off then has told what it has noted.
-        while !unread.is_empty() {
+        // What has ended is read to its end before anything else, so that nobody hears of what came after their end.
+        let (mut ended, mut unread): (Vec<_>, Vec<_>) = unread.into_iter().partition(|ahead: &Ahead| ahead.log == SIGNALS);
+        while !ended.is_empty() || !unread.is_empty() {
             let mut news = Committed::default();
-            unread = self.read(line, unread, &mut news).await?;
+            if ended.is_empty() {
+                unread = self.read(line, unread, &mut news).await?;
+            } else {
+                ended = self.read(line, ended, &mut news).await?;
+            }
             // What other nodes did is heard of here for the first time; of our own commits the hook knows.
             if let Some(hook) = self.shared.hook.get()
                 && !(news.entries.is_empty() && news.signals.is_empty())

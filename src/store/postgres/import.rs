@@ -47,12 +47,12 @@ impl Import {
         let (client, tables) = runtime.block_on(async {
             let pools = Pools::new(to.config().clone(), tls, Tables::of(collections()), 4).map_err(failed)?;
             let (client, _) = pools.listener().await.map_err(|error| away(&error))?;
-            // Some statements here look at everything.
-            client.batch_execute("set statement_timeout = 0").await.map_err(|error| away(&error))?;
             schema::prepare(&client, &place, &pools.tables, collections(), Use::Copy).await.map_err(|problem| match problem {
                 Problem::Refused(error) => error,
                 Problem::Sql(error) => failed(explain(&error)),
             })?;
+            // Some statements here look at everything.
+            client.batch_execute("set statement_timeout = 0").await.map_err(|error| away(&error))?;
             Ok::<_, OpenError>((client, pools.tables))
         })?;
         let mut import = Self {
@@ -69,6 +69,19 @@ impl Import {
     /// How far the copy was when it was taken up.
     pub(in crate::store) fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// How much was copied before.
+    pub(in crate::store) fn done(&self) -> Result<u64, CopyError> {
+        let counting = async {
+            let mut done = 0;
+            for table in self.tables.sorted().iter().map(|table| table.name).chain(["log"]) {
+                let count: i64 = self.client.query_one(&format!("select count(*) from allclear.{table}"), &[]).await?.get(0);
+                done += number(count);
+            }
+            Ok::<_, SqlError>(done)
+        };
+        self.runtime.block_on(counting).map_err(|error| CopyError::stopped(&explain(&error)))
     }
 
     fn take(&mut self) -> Result<bool, CopyError> {
@@ -195,8 +208,13 @@ impl Import {
                 client.batch_execute("begin").await?;
                 schema::remember(client, "epoch", epoch).await?;
                 client.execute("delete from allclear.meta where name = 'copying'", &[]).await?;
-                client.batch_execute("commit; analyze").await
+                client.batch_execute("commit").await
             })
-            .map_err(|error| CopyError::stopped(&explain(&error)))
+            .map_err(|error| CopyError::stopped(&explain(&error)))?;
+        // So that the first nodes find the way through tables that are full at once; the database would see to it by itself before long.
+        if let Err(error) = self.runtime.block_on(client.batch_execute("analyze")) {
+            tracing::warn!("the database has not counted its rows yet: {}", explain(&error));
+        }
+        Ok(())
     }
 }

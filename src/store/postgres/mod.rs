@@ -15,8 +15,8 @@
 //!
 //! Two nodes never write to one organization at the same time: each transaction first locks the row of `allclear.heads` that says how far the
 //! organization's log is. That makes of every organization what the embedded engine is as a whole: one writer, numbers without gaps, in the order
-//! of the commits. Where something of no organization is written as well, its row (all zeros) is locked first; nobody who holds an organization
-//! waits for anything else, so that nobody waits in a circle.
+//! of the commits. Where something of no organization is written as well, its row (all zeros) is locked first, and then organizations one after the
+//! other: there is one such transaction at a time, and those of one organization wait for nothing else, so that nobody waits in a circle.
 //!
 //! A node announces nothing by itself: it follows the database, which tells of its own commits and of the others' in one order.
 
@@ -251,6 +251,8 @@ fn unreachable(place: &str, error: &SqlError) -> OpenError {
     let (place, detail) = (place.to_owned(), pools::explain(error));
     match error.code() {
         Some(code) if !for_now.contains(code) => OpenError::Refused { place, detail },
+        // The driver keeps the kind of its errors to itself. What encryption was refused for, time does not mend.
+        None if error.to_string().contains("TLS") => OpenError::Refused { place, detail },
         _ => OpenError::Away { place, detail },
     }
 }

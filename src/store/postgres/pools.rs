@@ -41,8 +41,10 @@ pub(super) struct Pools {
     tls: MakeRustlsConnect,
     handle: Handle,
     clock: Clock,
-    /// Milliseconds since 1970 when the database was found to be away; 0 while it is there. Written by the follower alone.
+    /// Milliseconds since 1970 of the last look before the database was found to be away; 0 while it is there. Written by the follower alone.
     away: AtomicI64,
+    /// The last look that was answered, in the same way.
+    seen: AtomicI64,
     /// How many dead connections may lie in a pool, one after the other.
     pub(super) tries: usize,
     pub(super) own_trips: AtomicU64,
@@ -79,6 +81,7 @@ impl Pools {
             handle: Handle::current(),
             clock: Clock::system(),
             away: AtomicI64::new(0),
+            seen: AtomicI64::new(Clock::system().now().millis()),
             tries: connections,
             own_trips: AtomicU64::new(0),
             read_trips: AtomicU64::new(0),
@@ -147,6 +150,7 @@ impl Pools {
     /// The database was found to be away, or there again.
     pub(super) fn is_away(&self, away: bool) {
         if !away {
+            self.seen.store(self.clock.now().millis(), Ordering::SeqCst);
             if self.away.swap(0, Ordering::SeqCst) != 0 {
                 tracing::info!("the database is there again");
             }
@@ -155,7 +159,8 @@ impl Pools {
             // None of these is of use any more, and each would be found out by somebody's waiting.
             self.readers.retain(|_, _| false);
             self.writers.retain(|_, _| false);
-            self.away.store(self.clock.now().millis().max(1), Ordering::SeqCst);
+            // What pages show was true when it was last looked at, and no later.
+            self.away.store(self.seen.load(Ordering::SeqCst).max(1), Ordering::SeqCst);
         }
     }
 }

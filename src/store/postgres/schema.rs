@@ -79,6 +79,11 @@ async fn locked<'c>(
     collections: impl Iterator<Item = &'c Collection> + Clone,
     purpose: Use,
 ) -> Result<Found, Problem> {
+    let encoding: String = client.query_one("show server_encoding", &[]).await?.get(0);
+    if encoding != "UTF8" {
+        let detail = format!("its encoding is {encoding}; make it with encoding 'UTF8' template template0");
+        return Err(Problem::Refused(OpenError::Failed { path: place.to_owned(), detail }));
+    }
     let there = client.query_one("select to_regclass('allclear.meta') is not null", &[]).await?.get::<_, bool>(0);
     let schema = if there { meta(client, "schema").await? } else { None };
     // A version that is no number was written by something newer than this program can know.
@@ -88,6 +93,11 @@ async fn locked<'c>(
     }
     if purpose == Use::Work && there && meta(client, "copying").await?.is_some() {
         let detail = "a copy into it was not finished; run `allclear store copy` again, or empty it".to_owned();
+        return Err(Problem::Refused(OpenError::Failed { path: place.to_owned(), detail }));
+    }
+    if purpose == Use::Copy && version.is_some_and(|version| version != SCHEMA) {
+        // Not brought up to date for nothing: others may work on it.
+        let detail = "an older version has written to it; a copy needs an empty database".to_owned();
         return Err(Problem::Refused(OpenError::Failed { path: place.to_owned(), detail }));
     }
     if version != Some(SCHEMA) {

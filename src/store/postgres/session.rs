@@ -142,9 +142,7 @@ impl Session {
         self.locked.borrow_mut().insert(lock);
         // An organization that is not there yet has no row to lock; its id is known to nobody else.
         if let Some(row) = row {
-            let schema: Option<String> = row.get(1);
-            if schema.and_then(|schema| schema.parse().ok()) != Some(SCHEMA) {
-                tracing::error!("the database has another schema than this program: it was upgraded; start the same version here");
+            if !is_ours(row) {
                 self.failed.set(true);
             }
             self.heads.borrow_mut().insert(lock, number(row.get(0)));
@@ -510,6 +508,16 @@ impl Drop for Session {
             drop(Object::take(connection));
         }
     }
+}
+
+/// Whether the schema that comes with a lock is this program's.
+pub(super) fn is_ours(row: &SqlRow) -> bool {
+    let schema: Option<String> = row.get(1);
+    let ours = schema.and_then(|schema| schema.parse().ok()) == Some(SCHEMA);
+    if !ours {
+        tracing::error!("the database has another schema than this program: it was upgraded; start the same version here");
+    }
+    ours
 }
 
 /// What the caller hears of a fault in the database; what it was is for the log.

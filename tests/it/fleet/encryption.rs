@@ -1,5 +1,7 @@
 //! Encrypted connections to the database, and whom they trust.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use allclear::config::StorePlace;
 use allclear::store::{OpenError, Store};
 
@@ -8,11 +10,14 @@ use crate::harness::engine::connect;
 
 /// Whether the connections of a store that is opened so are encrypted; or why it is not.
 async fn opened(cluster: &Cluster, host: &str, query: &str) -> Result<bool, OpenError> {
-    let url = format!("postgres://postgres@{host}:{}/postgres?application_name=judged&{query}", cluster.port());
+    // Each by a name of its own: connections of the one before may still be closing.
+    static ROUND: AtomicU32 = AtomicU32::new(0);
+    let name = format!("judged-{}", ROUND.fetch_add(1, Ordering::Relaxed));
+    let url = format!("postgres://postgres@{host}:{}/postgres?application_name={name}&{query}", cluster.port());
     let (store, _news) = Store::open_place(&url.parse::<StorePlace>().expect("a place"), 0, 4)?;
     let admin = connect(&cluster.url("postgres")).await.expect("it answers");
-    let sql = "select bool_and(ssl) from pg_stat_ssl join pg_stat_activity using (pid) where application_name = 'judged'";
-    let encrypted = admin.query_one(sql, &[]).await.expect("it says").get(0);
+    let sql = "select bool_and(ssl) from pg_stat_ssl join pg_stat_activity using (pid) where application_name = $1";
+    let encrypted = admin.query_one(sql, &[&name]).await.expect("it says").get(0);
     tokio::task::spawn_blocking(move || store.close()).await.expect("it closes");
     Ok(encrypted)
 }
@@ -44,7 +49,7 @@ async fn sslmode_means_what_it_means_everywhere() {
         ("localhost", format!("sslmode=require&sslrootcert={stranger}")),
     ] {
         match opened(&cluster, host, &query).await {
-            Err(OpenError::Away { detail, .. }) => assert!(detail.contains("certificate"), "{query}: {detail}"),
+            Err(OpenError::Refused { detail, .. }) => assert!(detail.contains("certificate"), "{query}: {detail}"),
             other => panic!("{query}: {other:?}"),
         }
     }

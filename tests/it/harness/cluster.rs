@@ -6,6 +6,7 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
@@ -39,7 +40,10 @@ impl Cluster {
         if let Some((user, group)) = account() {
             chown(dir.path(), Some(user), Some(group)).expect("it can be given away");
         }
-        let made = command("initdb").args(["-A", "trust", "-U", "postgres", "--no-sync", "-D"]).arg(dir.path().join("data")).output();
+        let made = command("initdb")
+            .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync", "-D"])
+            .arg(dir.path().join("data"))
+            .output();
         let made = made.expect("initdb runs");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let mut cluster = Self { server: None, port: free_port(), dir };
@@ -102,7 +106,12 @@ impl Cluster {
             .spawn();
         self.server = Some(server.expect("postgres starts"));
         let url = self.url("postgres");
-        eventually(async || connect(&url).await.is_ok()).await;
+        eventually(async || {
+            let ended = self.server.as_mut().and_then(|server| server.try_wait().expect("it can be asked"));
+            assert_eq!(ended, None, "the server has ended by itself");
+            connect(&url).await.is_ok()
+        })
+        .await;
     }
 
     fn stop(&mut self, how: Stop) {
@@ -171,8 +180,16 @@ fn account() -> Option<(u32, u32)> {
     Some((user, ids.next().expect("a group")))
 }
 
-/// A port below those that the kernel gives to outgoing connections: none of them may sit on it while the server is away for a moment.
+/// A port below those that the kernel gives to outgoing connections: none of them may sit on it while the server is away for a moment. Each is
+/// given out once, since it is free until the server takes it.
 fn free_port() -> u16 {
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("a small number");
-    (first..32_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
+    loop {
+        let port = first + GIVEN.fetch_add(1, Ordering::Relaxed);
+        assert!(port < 32_000, "no port is free");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
