@@ -315,6 +315,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_page_of_another_version_gets_the_file_that_has_its_names_place() {
+        let (name, url) = MANIFEST.iter().find(|(name, _)| *name == "page.css").unwrap();
+        let (stem, extension) = name.rsplit_once('.').unwrap();
+        let (ours, theirs) = (get(url, &[]).await, get(&format!("/assets/{stem}.0badcafe.{extension}"), &[]).await);
+        assert_eq!((theirs.status(), &theirs.headers()["etag"]), (StatusCode::OK, &ours.headers()["etag"]));
+        assert_eq!(theirs.headers()["cache-control"], "no-store", "nobody may take it for the other later");
+    }
+
+    #[tokio::test]
     async fn nothing_else_is_there() {
         let (name, _) = sample();
         for path in ["/assets/", "/assets/../Cargo.toml", "/assets/%2e%2e/Cargo.toml", "/assets/vendor.toml", "/other"] {

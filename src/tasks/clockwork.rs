@@ -158,6 +158,11 @@ impl Every {
         }
         is_due
     }
+
+    /// It came to nothing: it is due at the next look.
+    pub(super) fn again(&mut self) {
+        self.last = None;
+    }
 }
 
 /// When the clock is looked at.
@@ -230,6 +235,8 @@ mod tests {
         let mut due = |second: i64| every.is_due(Timestamp::from_millis(second * 1_000));
         assert_eq!([due(100), due(100), due(109), due(110), due(119)], [true, false, false, true, false]);
         assert_eq!([due(50), due(59), due(60)], [true, false, true]);
+        every.again();
+        assert!(every.is_due(Timestamp::from_millis(61_000)), "it came to nothing");
     }
 
     #[tokio::test]

@@ -10,6 +10,9 @@ use crate::domain::lease::Tenure;
 
 /// How often it looks.
 const EACH: Duration = Duration::from_secs(60);
+/// How many looks at the clock it waits before it tries again what could not be removed: the lease may have ended under it, and be its own again
+/// by the next look.
+const PAUSE: usize = 5;
 
 /// Works for ever, whenever it is this node's turn.
 pub(super) async fn work(app: &App, turn: &Turn) {
@@ -17,14 +20,19 @@ pub(super) async fn work(app: &App, turn: &Turn) {
     loop {
         ticks.tick().await;
         turn.comes().await;
-        if round.is_due(app.clock().now()) {
-            remove(app, turn.tenure()).await;
+        // A store that is away says so itself, once.
+        if app.away_since().is_none() && round.is_due(app.clock().now()) && !remove(app, turn.tenure()).await {
+            for _ in 0..PAUSE {
+                ticks.tick().await;
+            }
+            round.again();
         }
     }
 }
 
-/// Each kind for itself: one that can't be removed now is tried again with the next round, and does not hold up the others.
-async fn remove(app: &App, tenure: Tenure) {
+/// Each kind for itself: one that can't be removed now does not hold up the others. Whether all could.
+async fn remove(app: &App, tenure: Tenure) -> bool {
+    let mut all = true;
     for (what, removed) in [
         ("sessions", app.end_over_sessions(tenure).await),
         ("answers", app.forget_answers(tenure).await),
@@ -32,8 +40,10 @@ async fn remove(app: &App, tenure: Tenure) {
     ] {
         if let Err(error) = removed {
             tracing::warn!(what, %error, "what is over can't be removed now; it is tried again");
+            all = false;
         }
     }
+    all
 }
 
 #[cfg(test)]
@@ -105,6 +115,18 @@ mod tests {
             signals.extend(committed.signals);
         }
         (events, signals)
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_removed_is_known_to_be_left() {
+        let (app, _news) = app();
+        let session = sign_in(&app).await;
+        app.clock().advance(365 * DAY);
+        // The clock has moved on past the end of the lease, as it does when a machine was suspended.
+        assert!(!remove(&app, Tenure::Leased("clockwork", Id::from_u128(7))).await);
+        assert_eq!(are_there(&app, [session]).await, [true]);
+        assert!(remove(&app, Tenure::Alone).await);
+        assert_eq!(are_there(&app, [session]).await, [false]);
     }
 
     #[tokio::test]

@@ -40,6 +40,31 @@ pub(super) struct Browser {
     _turn: Option<MutexGuard<'static, ()>>,
 }
 
+/// A driver, and on which port it listens.
+///
+/// It looks for a free port and then takes it, for IPv4 and for IPv6; now and then one of them is taken by then, and it ends.
+async fn driver() -> (Child, String) {
+    for _ in 0..5 {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            // Chromium joins its driver's group, and so ends with it.
+            .process_group(0)
+            .kill_on_drop(true)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("`chromedriver` can't be run ({error}): on Debian, apt-get install chromium chromium-driver"));
+        let mut lines = BufReader::new(driver.stdout.take().expect("a pipe")).lines();
+        while let Some(line) = lines.next_line().await.expect("text") {
+            if let Some((_, port)) = line.split_once("started successfully on port ") {
+                return (driver, port.trim_end_matches('.').to_owned());
+            }
+        }
+    }
+    panic!("chromedriver never said its port")
+}
+
 impl Browser {
     pub(super) async fn open(javascript: bool) -> Self {
         Self::of(Kind { javascript, ..Kind::default() }).await
@@ -57,23 +82,7 @@ impl Browser {
     }
 
     async fn start(kind: Kind, turn: Option<MutexGuard<'static, ()>>) -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            // Chromium joins its driver's group, and so ends with it.
-            .process_group(0)
-            .kill_on_drop(true)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("`chromedriver` can't be run ({error}): on Debian, apt-get install chromium chromium-driver"));
-        let mut lines = BufReader::new(driver.stdout.take().expect("a pipe")).lines();
-        let port = loop {
-            let line = lines.next_line().await.expect("text").expect("chromedriver says its port");
-            if let Some((_, port)) = line.split_once("started successfully on port ") {
-                break port.trim_end_matches('.').to_owned();
-            }
-        };
+        let (driver, port) = driver().await;
         let profile = tempfile::tempdir().expect("a profile");
         let mut args: Vec<String> = [
             "--headless",
