@@ -33,7 +33,7 @@
 //! | [`pages`] | what people see: the public page with its cache and stream, an organization's admin pages, the account and the front door, the operator's side |
 //! | [`web`] | what handlers share, and the one router |
 //!
-//! Dependencies point one way: `api, pages, live, tasks, control, cli → app, domain → store, event, access, id, clock`; `app` hands letters to `mail`,
+//! Dependencies point one way: `api, pages, live, tasks, control, cli → app, domain → store, event, access, id, clock`, and `store → config` for where it is; `app` hands letters to `mail`,
 //! which knows nothing of who sends them.
 
 pub mod access;

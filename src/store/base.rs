@@ -39,7 +39,7 @@ impl LogKind {
     }
 
     /// Whether it is a page's.
-    pub(crate) fn is_page(self) -> bool {
+    pub(in crate::store) fn is_page(self) -> bool {
         matches!(self, LogKind::Page(_))
     }
 }
@@ -81,7 +81,7 @@ impl LogEntry {
     }
 
     /// An entry as an engine has stored it; the lists that name it are known to the engine alone.
-    pub(crate) fn raw(log: LogKind, seq: u64, json: Vec<u8>, services: Vec<Uuid>) -> Self {
+    pub(in crate::store) fn raw(log: LogKind, seq: u64, json: Vec<u8>, services: Vec<Uuid>) -> Self {
         Self { log, seq, json: json.into(), services, lists: Vec::new() }
     }
 

@@ -56,14 +56,9 @@ pub(super) fn thing(id: u128, colour: &str, weight: i64) -> Thing {
 pub(super) struct Engine {
     name: &'static str,
     pub(super) store: Store,
-    news: tokio::sync::mpsc::UnboundedReceiver<Committed>,
+    pub(super) news: tokio::sync::mpsc::UnboundedReceiver<Committed>,
     ids: IdSource,
     _folder: Option<tempfile::TempDir>,
-}
-
-/// A database of its own, on the server that the tests were given.
-fn database() -> (Store, tokio::sync::mpsc::UnboundedReceiver<Committed>) {
-    Store::open_place(&crate::config::StorePlace::Postgres(empty_database()), 0, 6).unwrap()
 }
 
 /// An empty database, and where it is.
@@ -88,11 +83,10 @@ fn engines() -> Vec<Engine> {
     let folder = tempfile::tempdir().unwrap();
     let (file, file_news) = Store::open(&folder.path().join("suite.redb"), 8 << 20).unwrap();
     let (memory, memory_news) = Store::memory().unwrap();
-    let (server, server_news) = database();
     vec![
         Engine { name: "redb in a file", store: file, news: file_news, ids: IdSource::seeded(1), _folder: Some(folder) },
         Engine { name: "redb in memory", store: memory, news: memory_news, ids: IdSource::seeded(1), _folder: None },
-        Engine { name: "PostgreSQL", store: server, news: server_news, ids: IdSource::seeded(1), _folder: None },
+        Engine::on(&empty_database()),
     ]
 }
 
@@ -103,8 +97,14 @@ impl Engine {
         Ok(Self { name: "redb in a file", store, news, ids: IdSource::seeded(1), _folder: None })
     }
 
+    /// The store in this database.
+    pub(super) fn on(url: &crate::config::PostgresUrl) -> Self {
+        let (store, news) = Store::open_place(&crate::config::StorePlace::Postgres(url.clone()), 0, 6).unwrap();
+        Self { name: "PostgreSQL", store, news, ids: IdSource::seeded(1), _folder: None }
+    }
+
     /// Queues a command without waiting.
-    fn queue<T: Send + 'static>(
+    pub(super) fn queue<T: Send + 'static>(
         &self,
         org: OrgId,
         op: impl FnOnce(&mut OrgTx<'_, Edit>) -> Result<T> + Send + 'static,

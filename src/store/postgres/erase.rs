@@ -29,7 +29,9 @@ impl Shared {
         Ok(())
     }
 
-    async fn erase_some(&self, owners: Vec<Uuid>, limit: usize) -> Result<bool> {
+    async fn erase_some(&self, mut owners: Vec<Uuid>, limit: usize) -> Result<bool> {
+        // What belongs to no organization has no owner who could be deleted.
+        owners.retain(|owner| Scope(*owner) != Scope::SYSTEM);
         let connection = self.pools.writer().await?;
         let erased = async {
             connection.batch_execute("begin").await?;
@@ -41,8 +43,7 @@ impl Shared {
                     return Ok(None);
                 }
             }
-            // What belongs to no organization has no owner who could be deleted.
-            for owner in owners.into_iter().filter(|owner| Scope(*owner) != Scope::SYSTEM) {
+            for owner in owners {
                 gone += self.erase_from(&connection, owner, limit - gone).await?;
             }
             connection.batch_execute("commit").await?;

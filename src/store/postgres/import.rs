@@ -47,7 +47,7 @@ impl Import {
         let (client, tables) = runtime.block_on(async {
             let pools = Pools::new(to.config().clone(), tls, Tables::of(collections()), 4).map_err(failed)?;
             let (client, _) = pools.listener().await.map_err(|error| away(&error))?;
-            schema::prepare(&client, &place, &pools.tables, collections(), Use::Copy).await.map_err(|problem| match problem {
+            schema::prepare(&client, &place, &pools.tables, Use::Copy).await.map_err(|problem| match problem {
                 Problem::Refused(error) => error,
                 Problem::Sql(error) => failed(explain(&error)),
             })?;

@@ -86,7 +86,7 @@ struct Shared {
 }
 
 /// Every collection that has a table.
-fn collections() -> impl Iterator<Item = &'static Collection> + Clone {
+fn collections() -> impl Iterator<Item = &'static Collection> {
     #[cfg(test)]
     let all = COLLECTIONS.iter().chain(super::suite::COLLECTIONS);
     #[cfg(not(test))]
@@ -136,7 +136,7 @@ impl Postgres {
         let pools = Pools::new(url.config().clone(), tls, tables, connections)
             .map_err(|detail| OpenError::Failed { path: place.to_owned(), detail })?;
         let (client, hints) = pools.listener().await.map_err(|error| away(&error))?;
-        let found = schema::prepare(&client, place, &pools.tables, collections(), Use::Work).await.map_err(|problem| match problem {
+        let found = schema::prepare(&client, place, &pools.tables, Use::Work).await.map_err(|problem| match problem {
             Problem::Refused(error) => error,
             Problem::Sql(error) if error.as_db_error().is_none() => away(&error),
             Problem::Sql(error) => OpenError::Failed { path: place.to_owned(), detail: pools::explain(&error) },

@@ -175,7 +175,9 @@ impl Shared {
             if let Outcome::Commit = outcome
                 && let Err(error) = collect(&session, writes, &mut committed)
             {
-                tracing::error!(%error, "a signal can't be written");
+                // Its caller must not hear of success, nor those whose changes rest on it.
+                tracing::error!(%error, "what a command wants written can't be; its batch is not committed");
+                session.give_up();
             }
         }
         self.finish(session, committed, answers);

@@ -16,7 +16,6 @@ use tokio_postgres::Client;
 use super::super::{OpenError, SCHEMA};
 use super::sql::{Keyed, Table, Tables, sql_type};
 use super::write::upsert;
-use crate::domain::Collection;
 
 /// Held while the tables are made or changed, so that of nodes that start at once one does it. A number of ours; advisory locks are a database's.
 const MIGRATING: i64 = 0x616c_6c63_6c65_6172;
@@ -55,30 +54,18 @@ impl From<tokio_postgres::Error> for Problem {
 }
 
 /// Makes the tables of an empty database, and brings those of an older program up to date, in one transaction.
-pub(super) async fn prepare<'c>(
-    client: &Client,
-    place: &str,
-    tables: &Tables,
-    collections: impl Iterator<Item = &'c Collection> + Clone,
-    purpose: Use,
-) -> Result<Found, Problem> {
+pub(super) async fn prepare(client: &Client, place: &str, tables: &Tables, purpose: Use) -> Result<Found, Problem> {
     // Another node may be at it for minutes.
     client.batch_execute("set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0").await?;
     client.execute("select pg_advisory_lock($1)", &[&MIGRATING]).await?;
-    let found = locked(client, place, tables, collections, purpose).await;
+    let found = locked(client, place, tables, purpose).await;
     // Best effort: the lock goes with the connection as well.
     let _ = client.execute("select pg_advisory_unlock($1)", &[&MIGRATING]).await;
     let _ = client.batch_execute("reset statement_timeout; reset lock_timeout; reset idle_in_transaction_session_timeout").await;
     found
 }
 
-async fn locked<'c>(
-    client: &Client,
-    place: &str,
-    tables: &Tables,
-    collections: impl Iterator<Item = &'c Collection> + Clone,
-    purpose: Use,
-) -> Result<Found, Problem> {
+async fn locked(client: &Client, place: &str, tables: &Tables, purpose: Use) -> Result<Found, Problem> {
     let encoding: String = client.query_one("show server_encoding", &[]).await?.get(0);
     if encoding != "UTF8" {
         let detail = format!("its encoding is {encoding}; make it with encoding 'UTF8' template template0");
@@ -102,7 +89,7 @@ async fn locked<'c>(
     }
     if version != Some(SCHEMA) {
         client.batch_execute("begin").await?;
-        let made = make(client, tables, version, collections).await;
+        let made = make(client, tables, version).await;
         match made {
             Ok(()) => client.batch_execute("commit").await?,
             Err(problem) => {
@@ -128,12 +115,7 @@ pub(super) async fn remember(client: &Client, name: &str, value: &str) -> Result
     client.execute(sql, &[&name, &value]).await.map(|_| ())
 }
 
-async fn make<'c>(
-    client: &Client,
-    tables: &Tables,
-    from: Option<u32>,
-    collections: impl Iterator<Item = &'c Collection> + Clone,
-) -> Result<(), Problem> {
+async fn make(client: &Client, tables: &Tables, from: Option<u32>) -> Result<(), Problem> {
     client.batch_execute(BASE).await?;
     if from.is_some() {
         // Whoever is in the middle of a change ends it first, and whoever comes waits, and then sees that the schema is another.
@@ -144,10 +126,8 @@ async fn make<'c>(
     }
     if let Some(from) = from {
         tracing::info!(from, to = SCHEMA, "the store is brought to the present schema");
-        for collection in collections {
-            if let Some(table) = tables.get(collection.number) {
-                refile(client, table, collection).await?;
-            }
+        for table in tables.sorted() {
+            refile(client, table).await?;
         }
     }
     client.batch_execute(VIEWS).await?;
@@ -208,7 +188,8 @@ fn definition(table: &Table) -> String {
 /// Writes every row of a collection as it would be written today.
 ///
 /// What follows from several rows together is not looked at: no program whose rows lacked that has ever written to this engine.
-async fn refile(client: &Client, table: &Table, collection: &Collection) -> Result<(), Problem> {
+async fn refile(client: &Client, table: &Table) -> Result<(), Problem> {
+    let collection = &table.collection;
     let walk = client.prepare(&table.walk).await?;
     let (mut org, mut id) = (uuid::Uuid::nil(), uuid::Uuid::nil());
     loop {

@@ -437,6 +437,11 @@ impl Session {
         pending.entries.extend(writes.entries);
     }
 
+    /// Nothing of this may be committed.
+    pub(super) fn give_up(&self) {
+        self.failed.set(true);
+    }
+
     /// Whether nothing of this can be committed.
     pub(super) fn has_failed(&self) -> bool {
         self.failed.get()

@@ -33,6 +33,8 @@ pub(super) struct Keyed {
 pub(super) struct Table {
     pub(super) name: &'static str,
     pub(super) number: u16,
+    /// Whose documents it holds.
+    pub(super) collection: Collection,
     pub(super) keyed: Vec<Keyed>,
     /// The indexes of names.
     pub(super) names: Vec<u8>,
@@ -175,6 +177,7 @@ impl Table {
         Self {
             name,
             number: collection.number,
+            collection: *collection,
             get: format!("select doc::text from allclear.{name} where org_id = $1 and id = $2"),
             scans: [scan(false, false), scan(false, true), scan(true, false), scan(true, true)],
             count: format!("select count(*) from (select from allclear.{name} where org_id = $1 limit $2::int8) few"),

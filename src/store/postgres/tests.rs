@@ -3,50 +3,37 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_postgres::NoTls;
 use uuid::Uuid;
 
-use super::super::suite::{ORG, OTHER, Thing, empty_database, thing};
-use super::super::tx::{Context, OrgTx, SystemTx};
-use super::super::{Committed, Engine, Locks, LogEntry, LogKind, OpenError, Outcome, Reads, SCHEMA, Scan, Signal, Store, WriteSet};
-use crate::access::{ActorRef, Edit, Read};
+use super::super::suite::{Engine, ORG, OTHER, Thing, empty_database, thing};
+use super::super::tx::{Context, SystemTx};
+use super::super::{
+    Committed, Engine as AnyEngine, Locks, LogEntry, LogKind, OpenError, Outcome, Reads, SCHEMA, Scan, Signal, Store, WriteSet,
+};
+use crate::access::{ActorRef, Read};
 use crate::clock::{Timestamp, monotonic};
 use crate::config::{PostgresUrl, StorePlace};
 use crate::domain::organization::OrgId;
 use crate::error::Result;
 use crate::id::{Id, IdSource};
-use crate::store::OrgView;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A node, without the program around it.
-struct Node {
-    store: Store,
-    news: UnboundedReceiver<Committed>,
+struct Node(Engine);
+
+impl std::ops::Deref for Node {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.0
+    }
 }
 
 impl Node {
     fn on(url: &PostgresUrl) -> Self {
-        let (store, news) = Store::open_place(&StorePlace::Postgres(url.clone()), 0, 6).unwrap();
-        Self { store, news }
-    }
-
-    fn queue<T: Send + 'static>(
-        &self,
-        org: OrgId,
-        op: impl FnOnce(&mut OrgTx<'_, Edit>) -> Result<T> + Send + 'static,
-    ) -> mpsc::Receiver<Result<T>> {
-        let (done, waiting) = mpsc::channel();
-        let run = move |base: super::Base<'_>, writes: &mut WriteSet| {
-            let (actor, ids) = (actor(), IdSource::seeded(1));
-            let context = Context { now: Timestamp::from_millis(7), actor: &actor, ids: &ids };
-            let result = op(&mut OrgTx::new(base, writes, org, context));
-            let outcome = if result.is_ok() { Outcome::Commit } else { Outcome::Discard };
-            (outcome, Box::new(move |durable: Result<()>| drop(done.send(durable.and(result)))) as super::super::Answer)
-        };
-        self.store.submit(Locks::Org(org), Box::new(run)).unwrap();
-        waiting
+        Self(Engine::on(url))
     }
 
     /// Appends so many entries, each in a command of its own that says which node it was.
@@ -76,7 +63,7 @@ impl Node {
     fn hear(&mut self, entries: usize, signals: usize) -> Committed {
         let (mut heard, start) = (Committed::default(), monotonic());
         while heard.entries.len() < entries || heard.signals.len() < signals {
-            match self.news.try_recv() {
+            match self.0.news.try_recv() {
                 Ok(news) => {
                     heard.entries.extend(news.entries);
                     heard.signals.extend(news.signals);
@@ -89,12 +76,8 @@ impl Node {
     }
 
     fn trips(&self) -> (u64, u64) {
-        let Engine::Postgres(engine) = &self.store.0 else { panic!("another engine") };
+        let AnyEngine::Postgres(engine) = &self.store.0 else { panic!("another engine") };
         engine.trips()
-    }
-
-    fn read<T>(&self, org: OrgId, query: impl FnOnce(&OrgView<'_, Read>) -> Result<T>) -> Result<T> {
-        self.store.read(|base| query(&OrgView::new(base, &WriteSet::default(), org, Timestamp::from_millis(7))))
     }
 }
 
@@ -148,12 +131,12 @@ fn what_two_nodes_commit_both_hear_once_and_in_order() {
             let of_org: Vec<_> = heard.entries.iter().filter(|entry| entry.log().uuid() == org.uuid()).collect();
             assert_eq!(of_org.iter().map(|entry| entry.seq()).collect::<Vec<_>>(), (1..=count).collect::<Vec<_>>());
             let range = super::super::LogRange { after: 0, before: u64::MAX, newest: false, limit: 1_000 };
-            let stored = node.read(org, |view| view.log(None, range)).unwrap();
+            let stored = node.read(org, |view| view.log(None, range));
             assert!(of_org.iter().zip(stored).all(|(told, (seq, json))| told.seq() == seq && told.json().as_ref() == json));
             assert!(of_org.iter().all(|entry| entry.services() == [Uuid::from_u128(9)]));
         }
     }
-    assert!(a.news.try_recv().is_err() && b.news.try_recv().is_err());
+    assert!(a.0.news.try_recv().is_err() && b.0.news.try_recv().is_err());
 }
 
 #[test]
@@ -231,7 +214,7 @@ fn a_newer_schema_is_refused_and_a_node_that_is_older_writes_nothing_more() {
     assert!(matches!(refused, Err(OpenError::Newer { found, .. }) if found == SCHEMA + 1));
     let late = node.append(ORG, 1, "a").remove(0).recv_timeout(PATIENCE);
     assert!(!matches!(late, Ok(Ok(_))), "the program beside it keeps rows otherwise");
-    assert_eq!(node.read(ORG, |view| view.head(LogKind::Org(ORG.uuid()))).unwrap(), 1);
+    assert_eq!(node.read(ORG, |view| view.head(LogKind::Org(ORG.uuid()))), 1);
     sql(&url, &format!("update allclear.meta set value = '{SCHEMA}' where name = 'schema'"));
     all(node.append(ORG, 1, "a"));
 }
@@ -248,7 +231,7 @@ fn an_older_database_is_filed_anew() {
         "alter table allclear.things drop column colour_1, drop column weight_1; update allclear.meta set value = '2' where name = 'schema'",
     );
     let node = Node::on(&url);
-    let found = node.read(ORG, |view| view.scan(Thing::BY_COLOUR.of("red".into()))).unwrap();
+    let found = node.read(ORG, |view| view.scan(Thing::BY_COLOUR.of("red".into())));
     assert_eq!(found.items, [thing(1, "red", 5)]);
     assert_eq!(sql(&url, "select value from allclear.meta where name = 'schema'"), [[Some(SCHEMA.to_string())]]);
 }
